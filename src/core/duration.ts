@@ -1,0 +1,41 @@
+import ms from 'ms'
+import { ArgumentError, ConfigError } from './errors.ts'
+
+/** Milliseconds, or a string such as `'30m'`, `'12h'`, `'7 days'` (parsed by the `ms` package). */
+export type Duration = number | string
+
+/** Ten years: what is longer is a mistake in the unit, not a session. */
+const LONGEST = 10 * 365 * 24 * 60 * 60 * 1000
+
+/**
+ * Reads a duration as whole milliseconds.
+ * @param name the option or argument, for the error
+ * @param least the smallest allowed value in milliseconds (default 1)
+ * @throws ArgumentError when it is no duration, below `least`, or above ten years
+ */
+export function milliseconds(value: Duration, name: string, least = 1): number {
+  const parsed = typeof value === 'string' ? parse(value) : value
+  if (typeof parsed !== 'number' || !Number.isFinite(parsed) || Math.round(parsed) < least || parsed > LONGEST) {
+    throw new ArgumentError(
+      `${name} must be a duration from ${least} ms to ten years: milliseconds, or a string such as '30m'.`,
+    )
+  }
+  return Math.round(parsed)
+}
+
+/**
+ * Reads a duration among the options.
+ * @throws ConfigError
+ */
+export function durationOption(value: Duration, name: string, least = 1): number {
+  try {
+    return milliseconds(value, name, least)
+  } catch (error) {
+    throw error instanceof ArgumentError ? new ConfigError(error.message) : error
+  }
+}
+
+function parse(text: string): number | undefined {
+  // ms throws on an empty string and on more than 100 characters.
+  return text.length > 0 && text.length <= 100 ? ms(text as ms.StringValue) : undefined
+}

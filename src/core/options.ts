@@ -1,0 +1,114 @@
+import { type CookieOptions, SessionCookie } from './cookie.ts'
+import { type Duration, durationOption } from './duration.ts'
+import { ConfigError } from './errors.ts'
+import { DataChecker, type DataSchema } from './schema.ts'
+import type { SessionStore, UserLimit } from './store.ts'
+
+/** What an application configures. Every option but `store` has a default. */
+export interface SessionsOptions {
+  /** Where sessions are kept: `redisStore(client)`, or `memoryStore()` for development and tests. */
+  store: SessionStore
+  /** A session ends after this long without activity. Default `'30m'`. */
+  idleTimeout?: Duration
+  /** A session ends this long after it began, whatever the activity. Default `'12h'`. */
+  lifetime?: Duration
+  /**
+   * The idle expiry is extended at most this often, so that most reads write nothing; `0`: on every request. A session may
+   * end up to this much earlier than `idleTimeout` after its last request. Default: the smaller of 60 s and a twentieth of
+   * the session's idle timeout. Never more than half of it.
+   */
+  touchInterval?: Duration
+  /** Every call to the store is answered or fails within this time. Default `'1s'`. */
+  storeTimeout?: Duration
+  /** After a rotation, requests already on their way with the old token are still served for this long. Default `'10s'`. */
+  rotationGrace?: Duration
+  /** How long a rotated token is remembered, so that its use can be told from an unknown one. Default `'1h'`. */
+  reuseWindow?: Duration
+  /** How many sessions one user may have. Default `{ limit: 100, whenFull: 'evict-oldest' }`; a number is that limit. */
+  maxPerUser?: number | Partial<UserLimit>
+  /**
+   * How many bytes of UTF-8 the value of one field may take, encoded. Every read of a session fetches all of it. Default
+   * 1,048,576.
+   */
+  maxValueBytes?: number
+  cookie?: CookieOptions
+  /**
+   * Checks and types the data: any Standard Schema (zod, valibot, arktype) that is synchronous and accepts `{}`. Data that does
+   * not fit is a `DataError` (`ERR_DATA_INVALID`) where it is read or written, never when a session is loaded or logged out.
+   */
+  schema?: DataSchema
+  /** Brings data that no longer fits the schema up to date. Gets a copy as stored; what it returns is written with the next commit. */
+  migrate?: (data: Record<string, unknown>) => unknown
+}
+
+/** The options, read, checked and completed. Times in milliseconds. */
+export interface Settings {
+  readonly store: SessionStore
+  readonly idleTimeout: number
+  readonly lifetime: number
+  readonly touchInterval: number | null
+  readonly storeTimeout: number
+  readonly rotationGrace: number
+  readonly reuseWindow: number
+  readonly maxPerUser: UserLimit
+  readonly maxValueBytes: number
+  readonly cookie: SessionCookie
+  readonly checker: DataChecker | null
+}
+
+const METHODS: readonly (keyof SessionStore)[] = [
+  ...(['load', 'touch', 'commit', 'update', 'create', 'rotate', 'destroy'] as const),
+  ...(['timeToLive', 'count', 'recent', 'now', 'close'] as const),
+]
+const DEFAULT_LIMIT: UserLimit = { limit: 100, whenFull: 'evict-oldest' }
+
+/** @throws ConfigError naming the option that is wrong. */
+export function readOptions(options: SessionsOptions): Settings {
+  if (typeof options !== 'object' || options === null) throw new ConfigError('createSessions needs an options object.')
+  const { store } = options
+  if (!store || METHODS.some((method) => typeof store[method] !== 'function')) {
+    throw new ConfigError('store must be a session store: redisStore(client), or memoryStore() for development.')
+  }
+  const idleTimeout = durationOption(options.idleTimeout ?? '30m', 'idleTimeout', 1)
+  const lifetime = durationOption(options.lifetime ?? '12h', 'lifetime', 1)
+  if (idleTimeout > lifetime) throw new ConfigError('idleTimeout must not be longer than lifetime.')
+  return {
+    store,
+    idleTimeout,
+    lifetime,
+    touchInterval:
+      options.touchInterval === undefined ? null : durationOption(options.touchInterval, 'touchInterval', 0),
+    storeTimeout: durationOption(options.storeTimeout ?? '1s', 'storeTimeout', 1),
+    rotationGrace: durationOption(options.rotationGrace ?? '10s', 'rotationGrace', 0),
+    reuseWindow: durationOption(options.reuseWindow ?? '1h', 'reuseWindow', 0),
+    maxPerUser: userLimit(options.maxPerUser),
+    maxValueBytes: byteLimit(options.maxValueBytes),
+    cookie: new SessionCookie(options.cookie),
+    checker: options.schema === undefined ? null : new DataChecker(options.schema, options.migrate),
+  }
+}
+
+function byteLimit(option = 1_048_576): number {
+  if (!Number.isSafeInteger(option) || option < 1)
+    throw new ConfigError('maxValueBytes must be a whole number above 0.')
+  return option
+}
+
+function userLimit(option: SessionsOptions['maxPerUser'] = {}): UserLimit {
+  if (typeof option !== 'number' && (typeof option !== 'object' || option === null)) {
+    throw new ConfigError("maxPerUser must be a number, or an object as in { limit: 5, whenFull: 'refuse' }.")
+  }
+  const { limit, whenFull } = { ...DEFAULT_LIMIT, ...(typeof option === 'number' ? { limit: option } : option) }
+  if (!Number.isSafeInteger(limit) || limit < 1) throw new ConfigError('maxPerUser must be a whole number above 0.')
+  if (whenFull !== 'evict-oldest' && whenFull !== 'refuse') {
+    throw new ConfigError("maxPerUser.whenFull must be 'evict-oldest' or 'refuse'.")
+  }
+  return { limit, whenFull }
+}
+
+/** How often a session with this idle timeout is touched. */
+export function touchEvery(settings: Settings, idleTimeout: number): number {
+  return settings.touchInterval === null
+    ? Math.min(60_000, idleTimeout / 20)
+    : Math.min(settings.touchInterval, idleTimeout / 2)
+}

@@ -1,0 +1,106 @@
+import { decode } from './codec.ts'
+import { ConfigError, DataError } from './errors.ts'
+
+/**
+ * A schema of the session data, by the Standard Schema interface (standardschema.dev, version 1), which zod, valibot and
+ * arktype implement. It must be synchronous and accept `{}`: every session begins empty.
+ */
+export interface DataSchema<Output = unknown> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+  }
+}
+
+/** What a schema says of a value: the value as it is to be used, or what is wrong with it. */
+export type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | {
+      readonly issues: readonly {
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+      }[]
+    }
+
+/** The data that a schema describes. */
+export type DataOfSchema<Schema extends DataSchema> = NonNullable<Schema['~standard']['types']>['output']
+
+type Values = Record<string, unknown>
+
+/** Data as read through a schema. */
+export interface CheckedData {
+  readonly values: Values
+  /** It only fits after `migrate`: the stored form is another. */
+  readonly migrated: boolean
+}
+
+/** Checks session data where it is read and before it is written, never when a session is loaded or ended. */
+export class DataChecker {
+  readonly #schema: DataSchema
+  readonly #migrate: ((data: Values) => unknown) | undefined
+
+  /** @throws ConfigError when it is no synchronous Standard Schema that accepts `{}` */
+  constructor(schema: DataSchema, migrate?: (data: Values) => unknown) {
+    if (typeof schema?.['~standard']?.validate !== 'function') {
+      throw new ConfigError('schema must be a Standard Schema (version 1), as of zod, valibot or arktype.')
+    }
+    this.#schema = schema
+    this.#migrate = migrate
+    const empty = this.#validate({})
+    if ('wrong' in empty) {
+      throw new ConfigError(`schema must accept {}, as every session begins empty: make ${list(empty.wrong)} optional.`)
+    }
+  }
+
+  /**
+   * Data as the application reads it.
+   * @throws DataError `ERR_DATA_INVALID` when it fits the schema neither as stored nor after `migrate`
+   */
+  read(stored: Values): CheckedData {
+    const checked = this.#validate(stored)
+    if ('values' in checked) return { values: checked.values, migrated: false }
+    if (this.#migrate === undefined) throw new DataError('read', checked.wrong)
+    const migrated = this.#validate(this.#migrate(structuredClone(stored)))
+    if ('wrong' in migrated) throw new DataError('migrated', migrated.wrong)
+    return { values: migrated.values, migrated: true }
+  }
+
+  /** One field as the application reads it, alone. */
+  readField(field: string, text: string): unknown {
+    return this.read({ [field]: decode(text) }).values[field]
+  }
+
+  /**
+   * Data about to be written, in the form in which it will be read again.
+   * @throws DataError `ERR_DATA_INVALID`
+   */
+  checkWrite(fields: ReadonlyMap<string, string>): void {
+    const values: Values = {}
+    for (const [field, text] of fields) values[field] = decode(text)
+    const checked = this.#validate(values)
+    if ('wrong' in checked) throw new DataError('written', checked.wrong)
+  }
+
+  #validate(value: unknown): { values: Values } | { wrong: string[] } {
+    const result = this.#schema['~standard'].validate(value)
+    if (result instanceof Promise) {
+      result.catch(ignored)
+      throw new ConfigError('schema must be synchronous: session data is read without waiting.')
+    }
+    if (result.issues === undefined) return { values: result.value as Values }
+    // Only where: what a schema says of a value may quote it.
+    const places = result.issues.map(({ path }) => {
+      const first = path?.[0]
+      return String(typeof first === 'object' ? first.key : (first ?? 'the data'))
+    })
+    return { wrong: [...new Set(places)] }
+  }
+}
+
+function list(fields: readonly string[]): string {
+  return fields.map((field) => `'${field}'`).join(', ')
+}
+
+/** The answer does not matter: an asynchronous schema is refused. */
+function ignored(): void {}

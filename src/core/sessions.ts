@@ -1,0 +1,243 @@
+import { decode, encode } from './codec.ts'
+import type { Duration } from './duration.ts'
+import { milliseconds } from './duration.ts'
+import { ArgumentError, MountError, SessionEndedError, StoreError } from './errors.ts'
+import { checkField, type DataOf } from './fields.ts'
+import { NO_CHANGES, Operations } from './operations.ts'
+import { readOptions, type SessionsOptions } from './options.ts'
+import { type SessionSnapshot, snapshot } from './record.ts'
+import { checkIncrement, RequestState } from './request-state.ts'
+import { checkIdleTimeout, type NumericField, Session } from './session.ts'
+import type { Changes, SessionRecord, SessionRef } from './store.ts'
+import { checkUserId, idOfToken, isId, isToken, type Token } from './token.ts'
+
+/** How a session begins, where it differs from the configuration. */
+export interface CreateOptions {
+  /** The user that the session belongs to: a well-formed string of 1 to 256 bytes. */
+  userId?: string
+  idleTimeout?: Duration
+  lifetime?: Duration
+}
+
+/** A session just begun. */
+export interface CreatedSession {
+  /** The secret for the cookie. Hand it to the browser and forget it. */
+  readonly token: Token
+  readonly id: string
+}
+
+/**
+ * Sessions of one application. With an adapter, each request has its own: {@link Sessions.of}. The other methods need no
+ * request, for jobs, tests and tools; a token that is none behaves like a session that has ended.
+ */
+export class Sessions<Data = Record<string, unknown>> {
+  readonly #operations: Operations
+  readonly #ofRequest = new WeakMap<object, Session<Data>>()
+  #closed = false
+
+  /** @throws ConfigError */
+  constructor(options: SessionsOptions) {
+    this.#operations = new Operations(readOptions(options))
+  }
+
+  /**
+   * The session of a request that has passed the adapter.
+   * @throws MountError `ERR_MOUNT` when it has not
+   */
+  of(request: object): Session<Data> {
+    const session = this.#ofRequest.get(request)
+    if (session === undefined) {
+      throw new MountError(
+        'This request has no session: mount the adapter before the route, as in app.use(expressSessions(sessions)).',
+      )
+    }
+    return session
+  }
+
+  /**
+   * Begins a session.
+   * @throws ArgumentError, FieldError, DataError, UserLimitError, StoreError
+   */
+  async create(data: Partial<DataOf<Data>> = {}, options: CreateOptions = {}): Promise<CreatedSession> {
+    const { settings } = this.#operations
+    const lifetime = options.lifetime === undefined ? settings.lifetime : milliseconds(options.lifetime, 'lifetime')
+    const { token, id } = await this.#open.create({
+      userId: options.userId === undefined ? null : checkUserId(options.userId),
+      idleTimeout: checkIdleTimeout(options.idleTimeout ?? Math.min(settings.idleTimeout, lifetime), lifetime),
+      lifetime,
+      data: this.#encode(data),
+    })
+    return { token, id }
+  }
+
+  /** Reads a session and counts as activity: the idle expiry is extended when that is due (`touchInterval`). `null`: none. */
+  async load(token: Token): Promise<SessionSnapshot<Data> | null> {
+    const record = isToken(token) ? await this.#open.load(idOfToken(token)) : null
+    if (record === null) return null
+    const lastAccessedAt = this.#operations.touchIsDue(record) ? await this.#operations.touchSoftly(record) : null
+    return this.#snapshot({ ...record, lastAccessedAt: lastAccessedAt ?? record.lastAccessedAt })
+  }
+
+  /** Reads a session without counting as activity. `null`: none. */
+  async peek(token: Token): Promise<SessionSnapshot<Data> | null> {
+    return isToken(token) ? this.find(idOfToken(token)) : null
+  }
+
+  /** Extends the idle expiry now. @returns whether there is such a session */
+  async touch(token: Token): Promise<boolean> {
+    return isToken(token) && this.#open.touch(refOf(token))
+  }
+
+  /**
+   * Replaces all data of a session; fields that are not given are removed.
+   * @throws SessionEndedError, ArgumentError, FieldError, DataError, StoreError
+   */
+  async set(token: Token, data: Partial<DataOf<Data>>): Promise<void> {
+    await this.#commit(token, { set: this.#encode(data), replace: true })
+  }
+
+  /**
+   * Changes one field by compare and set: concurrent updates all win.
+   * @param change gets the current value (`undefined` if absent) and returns the next (`undefined` removes the field). It may
+   *   run more than once, and must not be async.
+   * @returns the new value
+   * @throws SessionEndedError, FieldError, StoreError
+   */
+  async update<Field extends keyof Data & string>(
+    token: Token,
+    field: Field,
+    change: (current: Data[Field] | undefined) => Data[Field] | undefined,
+  ): Promise<Data[Field] | undefined> {
+    checkField(field)
+    if (!isToken(token)) throw new SessionEndedError() // guard: token
+    const text = await this.#open.update(refOf(token), field, null, change as (current: unknown) => unknown)
+    const { checker } = this.#operations.settings
+    return (text === null ? undefined : (checker?.readField(field, text) ?? decode(text))) as Data[Field] | undefined
+  }
+
+  /**
+   * Adds to an integer field, atomically; an absent field counts as 0.
+   * @param by default 1
+   * @returns the new value
+   * @throws SessionEndedError, FieldError (`ERR_FIELD_NOT_INTEGER`, `ERR_FIELD_RANGE`), StoreError
+   */
+  async increment(token: Token, field: NumericField<Data>, by = 1): Promise<number> {
+    checkField(field)
+    checkIncrement(by)
+    const { increments } = await this.#commit(token, { increments: [[field, by]] })
+    return increments[0] as number
+  }
+
+  /**
+   * Changes the idle timeout of one session and extends it by the new one from now, at most to its deadline.
+   * @throws ArgumentError, SessionEndedError, StoreError
+   */
+  async setIdleTimeout(token: Token, idleTimeout: Duration): Promise<void> {
+    await this.#commit(token, { idleTimeout: checkIdleTimeout(idleTimeout, this.#operations.settings.lifetime) })
+  }
+
+  /** Milliseconds until the session expires without further activity, or `null` if there is none. */
+  async timeToLive(token: Token): Promise<number | null> {
+    return isToken(token) ? this.#open.timeToLive(idOfToken(token)) : null
+  }
+
+  /**
+   * Gives a session a new token. Requests with the old one are served for `rotationGrace`.
+   * @returns the new token and id; `token` is `null` when the given one has just been rotated (its new one went to that caller)
+   * @throws SessionEndedError, StoreError
+   */
+  async rotate(token: Token): Promise<{ token: Token | null; id: string }> {
+    if (!isToken(token)) throw new SessionEndedError() // guard: token
+    const rotated = await this.#open.rotate(refOf(token))
+    return { token: rotated.token, id: rotated.id }
+  }
+
+  /** Ends a session. @returns whether there was one @throws StoreError */
+  async destroy(token: Token): Promise<boolean> {
+    return isToken(token) && this.#open.destroy(refOf(token))
+  }
+
+  /** Reads a session by its id, without counting as activity. `null`: none. */
+  async find(id: string): Promise<SessionSnapshot<Data> | null> {
+    const record = isId(id) ? await this.#open.load(id) : null
+    return record && this.#snapshot(record)
+  }
+
+  /** Ends a session by its id, from outside. @returns whether there was one @throws StoreError */
+  async revoke(id: string): Promise<boolean> {
+    return isId(id) && this.#open.destroy({ id, userId: null })
+  }
+
+  /** How many sessions are alive. By index: the cost does not grow with their number. */
+  async count(): Promise<number> {
+    return this.#open.count()
+  }
+
+  /**
+   * The sessions accessed last, the latest first (as stored: a touch may be up to `touchInterval` behind).
+   * @param limit 1 to 1000, default 50
+   * @throws ArgumentError; ConfigError when the store was told `monitoring: false`
+   */
+  async recent(limit = 50): Promise<Omit<SessionSnapshot<Data>, 'data'>[]> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new ArgumentError('limit must be from 1 to 1000.')
+    const records = await this.#open.recent(limit)
+    return records.map((record) => {
+      const { data: _, ...info } = snapshot<Data>(record, null)
+      return info
+    })
+  }
+
+  /** Waits for touches on their way and ends what the store has started; never closes your Redis client. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#operations.close()
+  }
+
+  /** For adapters: opens the session of a request and makes it known to {@link Sessions.of}. @internal */
+  async openRequest(request: object, cookieHeader: string | undefined): Promise<RequestState> {
+    if (this.#ofRequest.has(request)) {
+      throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
+    }
+    const state = await RequestState.open(this.#open, cookieHeader)
+    this.#ofRequest.set(request, new Session<Data>(state))
+    return state
+  }
+
+  get #open(): Operations {
+    if (this.#closed) throw new StoreError('ERR_STORE_UNAVAILABLE', 'These sessions have been closed.', 'none')
+    return this.#operations
+  }
+
+  #snapshot(record: SessionRecord): SessionSnapshot<Data> {
+    return snapshot(record, this.#operations.settings.checker)
+  }
+
+  #encode(data: object): Map<string, string> {
+    const fields = encodeData(data)
+    this.#operations.settings.checker?.checkWrite(fields)
+    return fields
+  }
+
+  async #commit(token: Token, changes: Partial<Changes>) {
+    if (!isToken(token)) throw new SessionEndedError() // guard: token
+    return this.#open.commit(refOf(token), { ...NO_CHANGES, ...changes })
+  }
+}
+
+function refOf(token: Token): SessionRef {
+  return { id: idOfToken(token), userId: null }
+}
+
+function encodeData(data: object): Map<string, string> {
+  // Anything else has entries of another kind, or none: replacing the data by these would lose it.
+  if (Object.prototype.toString.call(data) !== '[object Object]') {
+    throw new ArgumentError('Session data must be an object whose properties are the fields.')
+  }
+  const fields = new Map<string, string>()
+  for (const [field, value] of Object.entries(data)) {
+    checkField(field)
+    if (value !== undefined) fields.set(field, encode(field, value))
+  }
+  return fields
+}

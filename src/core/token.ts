@@ -1,0 +1,84 @@
+import { hash, randomBytes } from 'node:crypto'
+import { ArgumentError } from './errors.ts'
+import { isTag, tags } from './tags.ts'
+
+/**
+ * The secret in the cookie: 32 random bytes in base64url, 43 characters. The first byte is its partition, the other
+ * 248 bits are secret (OWASP asks for at least 64, ASVS 5.0 item 7.2.3 for at least 128).
+ */
+export type Token = string
+
+const TOKEN_BYTES = 32
+const TOKEN_CHARS = 43
+const ID_CHARS = 24
+const BASE64URL = /^[A-Za-z0-9_-]+$/
+// 43 characters carry 258 bits, 32 bytes have 256: in the canonical form the last character's two low bits are zero.
+const TOKEN_END = /[AEIMQUYcgkosw048]$/
+// Likewise 22 characters carry 132 bits, 16 bytes have 128: four low bits are zero.
+const ID_END = /[AQgw]$/
+
+/** A new token, in the partition of `userId`, or in a random one. */
+export function newToken(userId?: string | null): Token {
+  const bytes = randomBytes(TOKEN_BYTES)
+  if (userId != null) bytes[0] = partitionOfUser(userId)
+  return bytes.toString('base64url')
+}
+
+/** A new token in the partition of the session with this id: rotation stays where the session is. */
+export function newTokenBeside(id: string): Token {
+  const bytes = randomBytes(TOKEN_BYTES)
+  bytes[0] = tags.indexOf(tagOf(id))
+  return bytes.toString('base64url')
+}
+
+/** Whether `text` is a canonical token: one spelling only, so that a cookie that differs is not looked up at all. */
+export function isToken(text: unknown): text is Token {
+  return typeof text === 'string' && text.length === TOKEN_CHARS && BASE64URL.test(text) && TOKEN_END.test(text)
+}
+
+/** The public id of a token's session: the partition's tag and the first 16 bytes of SHA-256 of the token string. */
+export function idOfToken(token: Token): string {
+  const digest = hash('sha256', token, 'buffer')
+  return `${tags[partitionOfToken(token)]}${digest.toString('base64url', 0, 16)}`
+}
+
+/** Whether `text` has the form of a session id; what has not is never sent to the store. */
+export function isId(text: unknown): text is string {
+  return (
+    typeof text === 'string' &&
+    text.length === ID_CHARS &&
+    isTag(text.slice(0, 2)) &&
+    BASE64URL.test(text) &&
+    ID_END.test(text)
+  )
+}
+
+/** The tag at the head of an id. */
+export function tagOf(id: string): string {
+  return id.slice(0, 2)
+}
+
+/** The partition of a user: the first byte of SHA-256 of the user id. */
+export function partitionOfUser(userId: string): number {
+  return hash('sha256', userId, 'buffer')[0] as number
+}
+
+/**
+ * Checks a user id: a well-formed string of 1 to 256 bytes in UTF-8.
+ * @throws ArgumentError
+ */
+export function checkUserId(userId: unknown): string {
+  if (
+    typeof userId !== 'string' ||
+    userId.length === 0 ||
+    !userId.isWellFormed() ||
+    Buffer.byteLength(userId, 'utf8') > 256
+  ) {
+    throw new ArgumentError('A user id must be a well-formed string of 1 to 256 bytes. Pass a number as String(id).')
+  }
+  return userId
+}
+
+function partitionOfToken(token: Token): number {
+  return Buffer.from(token.slice(0, 2), 'base64url')[0] as number
+}

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { NO_CHANGES } from '../../src/core/operations.ts'
+import type { SessionRecord } from '../../src/core/store.ts'
+import { idOfToken } from '../../src/core/token.ts'
+import { begin } from '../store-contract.ts'
+import { operationsOn, testStore } from './support.ts'
+
+const never = () => new Promise<never>(() => undefined)
+const TIMEOUT = { code: 'ERR_STORE_TIMEOUT', status: 503 }
+
+async function warningsOf(run: () => Promise<void>): Promise<(string | undefined)[]> {
+  const codes: (string | undefined)[] = []
+  const listen = (warning: Error & { code?: string }) => codes.push(warning.code)
+  process.on('warning', listen)
+  await run()
+  await new Promise(setImmediate)
+  process.off('warning', listen)
+  return codes
+}
+
+describe('an operation', () => {
+  it('whose store hangs fails at the deadline', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { storeTimeout: 30 })
+    const ref = await begin(store)
+    const all: [Parameters<typeof store.next>[0], () => Promise<unknown>][] = [
+      ['load', () => operations.load(ref.id)],
+      ['touch', () => operations.touch(ref)],
+      ['commit', () => operations.commit(ref, NO_CHANGES)],
+      ['update', () => operations.update(ref, 'a', null, () => 1)],
+      ['create', () => operations.create({ userId: null, data: new Map(), idleTimeout: 1000, lifetime: 1000 })],
+      ['rotate', () => operations.rotate(ref)],
+      ['destroy', () => operations.destroy(ref)],
+      ['timeToLive', () => operations.timeToLive(ref.id)],
+      ['count', () => operations.count()],
+      ['recent', () => operations.recent(1)],
+    ]
+    for (const [method] of all) store.next(method, never)
+    await Promise.all(
+      all.map(([method, run]) =>
+        assert.rejects(run(), { ...TIMEOUT, message: new RegExp(`'${method}' within 30 ms`) }),
+      ),
+    )
+  })
+
+  it('follows a rotated id as often as it takes', async () => {
+    const store = testStore()
+    const operations = operationsOn(store)
+    const ref = await begin(store)
+    let at = ref
+    for (let i = 0; i < 5; i++) at = { ...at, id: (await operations.rotate(at)).id }
+    const { id } = await operations.commit(ref, { ...NO_CHANGES, set: new Map([['a', '1']]) })
+    assert.equal(id, at.id)
+    assert.equal((await store.load(at.id, {} as never))?.fields.get('a'), '1')
+  })
+
+  it('waits for a login that is taking the session over, with growing pauses', async () => {
+    const store = testStore()
+    const operations = operationsOn(store)
+    const ref = await begin(store)
+    for (let i = 0; i < 4; i++) store.next('commit', async () => ({ status: 'sealed' }))
+    const started = performance.now()
+    await operations.commit(ref, NO_CHANGES)
+    // 5 + 10 + 20 + 40
+    const took = performance.now() - started
+    assert.ok(took >= 73 && took < 500, `took ${took} ms`)
+    assert.equal(store.calls.filter((name) => name === 'commit').length, 5)
+  })
+
+  it('says that the session has ended when a login still has it at the deadline', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { storeTimeout: 60 })
+    const ref = await begin(store)
+    for (let i = 0; i < 50; i++) {
+      for (const method of ['commit', 'touch', 'rotate', 'update'] as const)
+        store.next(method, async () => ({ status: 'sealed' }))
+    }
+    await assert.rejects(operations.commit(ref, NO_CHANGES), { code: 'ERR_SESSION_ENDED' })
+    await assert.rejects(operations.rotate(ref), { code: 'ERR_SESSION_ENDED' })
+    await assert.rejects(
+      operations.update(ref, 'a', null, () => 1),
+      { code: 'ERR_SESSION_ENDED' },
+    )
+    assert.equal(await operations.touch(ref), false)
+  })
+
+  for (const [reply, method, run] of [
+    [{ status: 'conflict', actual: 'other' }, 'update', 'update'],
+    [{ status: 'moved', to: 'elsewhere' }, 'update', 'update'],
+    [{ status: 'moved', to: 'elsewhere' }, 'commit', 'commit'],
+  ] as const) {
+    it(`is not taken for done, nor the session for ended, when '${reply.status}' comes just after the deadline: ${run}`, async () => {
+      const store = testStore()
+      const operations = operationsOn(store, { storeTimeout: 30 })
+      const ref = await begin(store)
+      // As when the process was busy: the deadline comes first, then the answer, and only then the deadline's error.
+      store.next(
+        method,
+        ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(reply))),
+      )
+      const acting =
+        run === 'update' ? operations.update(ref, 'a', null, () => 'mine') : operations.commit(ref, NO_CHANGES)
+      await assert.rejects(acting, TIMEOUT)
+      await new Promise(setImmediate)
+      assert.deepEqual(
+        store.calls.filter((name) => name === method),
+        [method],
+        'nothing is sent after the deadline',
+      )
+    })
+  }
+
+  it('that began a session too late ends it', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { storeTimeout: 20 })
+    const begun: string[] = []
+    const { create } = Object.getPrototypeOf(store) as typeof store
+    store.create = async (session, call) => {
+      await pause(60)
+      begun.push(session.id)
+      return create(session, call)
+    }
+    const data = new Map()
+    await assert.rejects(operations.create({ userId: 'ada', data, idleTimeout: 60_000, lifetime: 60_000 }), TIMEOUT)
+    while (!store.calls.includes('destroy')) await pause(5)
+    await pause(1)
+    assert.equal(begun.length, 1)
+    assert.equal(await store.count({} as never), 0)
+  })
+
+  it('that began a session too late, and cannot end it, is heard of no more', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { storeTimeout: 20 })
+    store.next('create', () => pause(40, { status: 'ok', now: 0 }))
+    store.next('destroy', async () => {
+      throw new Error('no connection')
+    })
+    const create = operations.create({ userId: null, data: new Map(), idleTimeout: 1000, lifetime: 1000 })
+    await assert.rejects(create, TIMEOUT)
+    while (!store.calls.includes('destroy')) await pause(5)
+  })
+
+  it('refuses an increment by name, and a full user', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { maxPerUser: { limit: 1, whenFull: 'refuse' } })
+    const ref = await begin(store, { data: { n: 'x', m: `${Number.MAX_SAFE_INTEGER}` } })
+    const increment = (field: string) => operations.commit(ref, { ...NO_CHANGES, increments: [[field, 1]] })
+    await assert.rejects(increment('n'), { code: 'ERR_FIELD_NOT_INTEGER', field: 'n', message: /'n'/ })
+    await assert.rejects(increment('m'), { code: 'ERR_FIELD_RANGE', field: 'm', message: /'m'/ })
+    const session = { userId: 'ada', data: new Map(), idleTimeout: 60_000, lifetime: 60_000 }
+    const { token, id } = await operations.create(session)
+    assert.equal(idOfToken(token), id)
+    await assert.rejects(operations.create(session), { code: 'ERR_USER_LIMIT', status: 403, message: /\b1 sessions/ })
+  })
+
+  it('gives a session that another request has rotated no second token, and says where it is now', async () => {
+    const store = testStore()
+    const operations = operationsOn(store)
+    const ref = await begin(store)
+    const { id, token } = await operations.rotate(ref)
+    assert.equal(idOfToken(token ?? ''), id)
+    assert.deepEqual([(await operations.rotate(ref)).id, (await operations.rotate(ref)).token], [id, null])
+    await operations.destroy({ id, userId: null })
+    await assert.rejects(operations.rotate(ref), { code: 'ERR_SESSION_ENDED' })
+  })
+})
+
+describe('a touch on the way', () => {
+  const recordOf = async (store: ReturnType<typeof testStore>): Promise<SessionRecord> => {
+    const { id } = await begin(store)
+    return (await store.load(id, {} as never)) ?? assert.fail()
+  }
+
+  it('is one for a session, however many ask for it', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { touchInterval: 0 })
+    const [record, other] = [await recordOf(store), await recordOf(store)]
+    const times = await Promise.all([record, record, other, record].map((one) => operations.touchSoftly(one)))
+    assert.equal(store.calls.filter((name) => name === 'touch').length, 2)
+    assert.ok(times.every((time) => time !== null && time >= record.lastAccessedAt))
+    await operations.touchSoftly(record)
+    assert.equal(store.calls.filter((name) => name === 'touch').length, 3)
+  })
+
+  it('fails softly, with a warning once', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { storeTimeout: 20 })
+    const record = await recordOf(store)
+    const codes = await warningsOf(async () => {
+      store.next('touch', never)
+      assert.equal(await operations.touchSoftly(record), null)
+      store.next('touch', async () => {
+        throw new Error('no connection')
+      })
+      assert.equal(await operations.touchSoftly(record), null)
+    })
+    assert.deepEqual(codes, ['COATCHECK_TOUCH_FAILED'])
+    store.next('touch', async () => ({ status: 'ended' }))
+    assert.equal(await operations.touchSoftly(record), null)
+  })
+
+  it('is waited for by close, which then closes the store', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { touchInterval: 0 })
+    const record = await recordOf(store)
+    const order: string[] = []
+    store.close = async () => void order.push('closed')
+    store.next('touch', () => pause(30).then(() => ({ status: 'ok', lastAccessedAt: order.push('touched') })))
+    void operations.touchSoftly(record)
+    await operations.close()
+    assert.deepEqual(order, ['touched', 'closed'])
+  })
+
+  it('is due from the touch interval on, and whenever the time is not known', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { touchInterval: 1000 })
+    const isDue = (now: number | null, lastAccessedAt: number, idleTimeout = 60_000) => {
+      store.now = () => now
+      return operations.touchIsDue({ lastAccessedAt, idleTimeout })
+    }
+    assert.deepEqual([isDue(5000, 4001), isDue(5000, 4000), isDue(5000, 0), isDue(null, 0)], [false, true, true, true])
+    assert.deepEqual([isDue(5000, 4901, 200), isDue(5000, 4900, 200)], [false, true])
+  })
+})

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type } from 'arktype'
+import * as v from 'valibot'
+import { z } from 'zod'
+import { SessionCookie } from '../../src/core/cookie.ts'
+import { Operations } from '../../src/core/operations.ts'
+import { readOptions } from '../../src/core/options.ts'
+import { RequestState } from '../../src/core/request-state.ts'
+import { createSessions, DataError, type DataSchema } from '../../src/index.ts'
+import { memoryStore } from '../../src/memory.ts'
+
+/** The same data, described in three libraries: older sessions may hold a cart of one string. */
+const schemas = {
+  zod: z.object({ cart: z.array(z.string()).optional(), views: z.number().optional() }),
+  valibot: v.object({ cart: v.optional(v.array(v.string())), views: v.optional(v.number()) }),
+  arktype: type({ 'cart?': 'string[]', 'views?': 'number' }),
+} satisfies Record<string, DataSchema>
+
+for (const [library, schema] of Object.entries(schemas)) {
+  describe(`a schema of ${library}`, () => {
+    const sharing = () => {
+      const store = memoryStore()
+      return {
+        older: createSessions<{ cart: string; views: number }>({ store }),
+        sessions: createSessions({ store, schema: schema as DataSchema<{ cart?: string[]; views?: number }> }),
+      }
+    }
+
+    test('lets data that fits be written and read', async () => {
+      const { sessions } = sharing()
+      const { token } = await sessions.create({ cart: ['umbrella'] })
+      await sessions.set(token, { cart: ['umbrella', 'hat'], views: 1 })
+      assert.deepEqual((await sessions.load(token))?.data, { cart: ['umbrella', 'hat'], views: 1 })
+    })
+
+    test('refuses to write data that does not fit, and keeps what is there', async () => {
+      const { sessions } = sharing()
+      const { token } = await sessions.create({ views: 1 })
+      const wrong = { cart: 'umbrella' as unknown as string[] }
+      await assert.rejects(sessions.set(token, wrong), { code: 'ERR_DATA_INVALID', fields: ['cart'] })
+      await assert.rejects(sessions.create(wrong), { code: 'ERR_DATA_INVALID' })
+      await assert.rejects(
+        sessions.update(token, 'cart', () => wrong.cart),
+        { code: 'ERR_DATA_INVALID' },
+      )
+      assert.deepEqual((await sessions.load(token))?.data, { views: 1 })
+    })
+
+    test('says that stored data does not fit when it is read, not when the session is loaded or ended', async () => {
+      const { older, sessions } = sharing()
+      const { token, id } = await older.create({ cart: 'secret umbrella' })
+      const session = await sessions.load(token)
+      assert.equal(session?.id, id)
+      assert.throws(
+        () => session?.data,
+        (error) =>
+          error instanceof DataError && error.code === 'ERR_DATA_INVALID' && !error.message.includes('umbrella'),
+      )
+      assert.equal(await sessions.destroy(token), true)
+    })
+  })
+}
+
+describe('migrate', () => {
+  const schema = z.object({ cart: z.array(z.string()).optional(), views: z.number().optional() })
+  const migrate = ({ cart, ...rest }: Record<string, unknown>) => ({
+    ...rest,
+    ...(cart !== undefined && { cart: [cart].flat() }),
+  })
+
+  test('brings older data up to date, and what it changed is written with the next commit', async () => {
+    const store = memoryStore()
+    const older = createSessions<{ cart: string; views: number }>({ store })
+    const { token, id } = await older.create({ cart: 'umbrella', views: 2 })
+    const operations = new Operations(readOptions({ store, schema, migrate }))
+    const name = new SessionCookie().name
+    const state = await RequestState.open(operations, `${name}=${token}`)
+    assert.equal(state.pending(), null, 'nothing is written unless the data is read')
+    assert.deepEqual({ ...state.data }, { cart: ['umbrella'], views: 2 })
+    await state.commit()
+    assert.equal((await operations.load(id))?.fields.get('cart'), '["umbrella"]')
+    assert.equal((await operations.load(id))?.fields.get('views'), '2')
+  })
+
+  test('that leads nowhere is a DataError, and the session goes on', async () => {
+    const store = memoryStore()
+    const { token } = await createSessions<{ cart: number }>({ store }).create({ cart: 3 })
+    const sessions = createSessions({ store, schema, migrate })
+    const session = await sessions.load(token)
+    assert.throws(() => session?.data, { code: 'ERR_DATA_INVALID' })
+    assert.equal(await sessions.touch(token), true)
+  })
+})
+
+describe('a schema with defaults and conversions', () => {
+  const schema = z.object({ cart: z.array(z.string()).default([]), since: z.coerce.date().optional() })
+  const open = async (token: string, store = memoryStore()) => {
+    const operations = new Operations(readOptions({ store, schema }))
+    return RequestState.open(operations, `${new SessionCookie().name}=${token}`)
+  }
+
+  test('begins no session, and writes nothing, as long as nothing is changed', async () => {
+    const visitor = await open('none')
+    assert.deepEqual(visitor.data.cart, [])
+    assert.equal(visitor.pending(), null)
+  })
+
+  test('counts a change deep inside a default', async () => {
+    const visitor = await open('none')
+    ;(visitor.data.cart as string[]).push('umbrella')
+    assert.deepEqual(visitor.pending()?.set, new Map([['cart', '["umbrella"]']]))
+  })
+
+  test('gives a Date back as a Date, and takes it for no change', async () => {
+    const store = memoryStore()
+    const sessions = createSessions({ store, schema })
+    const since = new Date('2026-01-02T03:04:05.000Z')
+    const { token } = await sessions.create({ since })
+    const state = await open(token, store)
+    assert.deepEqual(state.data.since, since)
+    assert.equal(state.pending(), null)
+  })
+
+  test('keeps what an update wrote over a default', async () => {
+    const visitor = await open('none')
+    assert.deepEqual(visitor.data.cart, [])
+    await visitor.update('cart', (cart) => [...((cart as string[] | undefined) ?? []), 'hat'])
+    assert.deepEqual(visitor.data.cart, ['hat'])
+    assert.equal(visitor.pending(), null)
+  })
+})
+
+describe('an unusable schema', () => {
+  const refuses = (schema: unknown, message: RegExp) =>
+    assert.throws(() => createSessions({ store: memoryStore(), schema: schema as DataSchema }), {
+      code: 'ERR_CONFIG',
+      message,
+    })
+
+  test('that does not accept {} is refused at start, naming the field', () =>
+    refuses(z.object({ cart: z.array(z.string()) }), /'cart' optional/))
+
+  test('that is asynchronous is refused at start', () =>
+    refuses(
+      z.object({ cart: z.string().optional() }).refine(async () => true),
+      /synchronous/,
+    ))
+
+  test('that is no Standard Schema is refused at start', () => refuses({ cart: 'string' }, /Standard Schema/))
+})
