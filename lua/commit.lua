@@ -1,0 +1,60 @@
+-- Writes a request's changes, all or nothing, and extends the idle expiry in the same step.
+--
+-- KEYS     session hash, then the index keys
+-- ARGV     user id, monitoring, session id, new idle timeout in seconds or '', '1' to replace all data,
+--          n, n × (field, value) to set, n, n × field to remove, n, n × (field, by) to increment
+-- Returns  { 'ok', now, n × new value of an increment as text } | { 'not-integer', field } | { 'out-of-range', field }
+--          | { 'ended' } | { 'moved', id } | { 'sealed' } | { 'user', id }
+
+-- coatcheck's own fields, which replacing the data leaves alone; as RESERVED_FIELDS in src/core/fields.ts (a test compares).
+local RESERVED = {
+  created_at = true, last_accessed_at = true, session_ttl = true, deadline = true, user_id = true, roles = true,
+  authenticated_at = true, device = true, device_id = true, ip = true, request_count = true,
+}
+
+local key, id = KEYS[1], ARGV[3]
+local session, reply = alive(key)
+if not session then return reply end
+
+local at = 6
+local function take(width)
+  local first = at + 1
+  at = at + width * tonumber(ARGV[at]) + 1
+  return first, at - 1
+end
+local set_first, set_last = take(2)
+local remove_first, remove_last = take(1)
+local increment_first, increment_last = take(2)
+
+-- Nothing is written unless every increment can be: ±(2^53 - 1) is what a JavaScript number holds exactly.
+for i = increment_first, increment_last, 2 do
+  local value = redis.call('HGET', key, ARGV[i]) or '0'
+  if not (value == '0' or string.match(value, '^-?[1-9]%d*$')) then return { 'not-integer', ARGV[i] } end -- guard: integer
+  if math.abs(tonumber(value)) > 9007199254740991 or math.abs(tonumber(value) + tonumber(ARGV[i + 1])) > 9007199254740991 then return { 'out-of-range', ARGV[i] } end -- guard: range
+end
+
+if ARGV[4] ~= '' then session.idle = milliseconds(ARGV[4]) end
+
+-- Out of memory, Redis refuses the first of these and so the whole script: a write is never half done.
+local answer = { 'ok', NOW }
+redis.call('HSET', key, 'last_accessed_at', NOW)
+for i = increment_first, increment_last, 2 do
+  redis.call('HINCRBY', key, ARGV[i], ARGV[i + 1])
+  answer[#answer + 1] = redis.call('HGET', key, ARGV[i])
+end
+if ARGV[4] ~= '' then redis.call('HSET', key, 'session_ttl', ARGV[4]) end
+
+local kept = {}
+for i = set_first, set_last, 2 do
+  redis.call('HSET', key, ARGV[i], ARGV[i + 1])
+  kept[ARGV[i]] = true
+end
+for i = remove_first, remove_last do redis.call('HDEL', key, ARGV[i]) end
+if ARGV[5] == '1' then
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if not kept[field] and not RESERVED[field] and string.sub(field, 1, 1) ~= '_' then redis.call('HDEL', key, field) end
+  end
+end
+
+extend(key, indexes_from(2), id, session)
+return answer

@@ -1,0 +1,53 @@
+import { type Outcome, StoreError, type StoreErrorCode } from '../core/errors.ts'
+
+/** An error reply begins with a word in capitals. Clients name their error classes differently, so the text decides. */
+const REPLY = /^([A-Z][A-Z0-9]*)(?: |$)/
+/** The server cannot serve at the moment, and has done nothing. */
+const AWAY = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN', 'MISCONF', 'NOREPLICAS', 'BUSY'])
+/** Refused before the command ran. */
+const REFUSED = new Set(['NOSCRIPT', 'NOAUTH', 'WRONGPASS', 'NOPERM'])
+/** What node-redis rejects with when a command has not left the process. */
+const NOT_SENT = /client is (?:closed|offline)|queue is full|command was aborted/i
+
+/** Redis answered with an error. Only the first word of the answer is kept: the rest may quote arguments. */
+export class ReplyError extends StoreError {
+  /** Such as `NOSCRIPT`. */
+  readonly word: string
+
+  constructor(code: StoreErrorCode, word: string, advice: string, outcome: Outcome) {
+    super(code, `Redis answered ${word}${advice}`, outcome)
+    this.name = 'StoreError'
+    this.word = word
+  }
+}
+
+/** Whether an error is Redis's answer that begins with this word. */
+export function isReply(error: unknown, word: string): boolean {
+  return error instanceof ReplyError && error.word === word
+}
+
+/** What a Redis client rejected with, as ours. */
+export function storeError(error: unknown): StoreError {
+  const word = error instanceof Error ? REPLY.exec(error.message)?.[1] : undefined
+  return word === undefined ? unavailable(error) : refused(word)
+}
+
+function refused(word: string): ReplyError {
+  if (word === 'OOM') {
+    const advice = ': it is out of memory, and nothing was written. Raise maxmemory; keep maxmemory-policy noeviction.'
+    return new ReplyError('ERR_STORE_FULL', word, advice, 'none')
+  }
+  if (AWAY.has(word)) return new ReplyError('ERR_STORE_UNAVAILABLE', word, ': it cannot serve just now.', 'none')
+  return new ReplyError('ERR_STORE_REPLY', word, '.', REFUSED.has(word) ? 'none' : 'unknown')
+}
+
+function unavailable(error: unknown): StoreError {
+  const notSent = error instanceof Error && NOT_SENT.test(error.message)
+  const hint = notSent ? 'The command was not sent.' : 'Whether the command was carried out is unknown.'
+  return new StoreError(
+    'ERR_STORE_UNAVAILABLE',
+    `There is no connection to Redis. ${hint}`,
+    notSent ? 'none' : 'unknown',
+    error,
+  )
+}

@@ -1,0 +1,60 @@
+import { ConfigError } from '../core/errors.ts'
+import type { SessionRef } from '../core/store.ts'
+import { tagOf } from '../core/token.ts'
+
+/**
+ * Every key that coatcheck uses. `{tag}` is a session's partition: the braces keep a session and its indexes in one slot of
+ * a cluster, so that one script can change them together.
+ *
+ * | key | type | holds |
+ * |---|---|---|
+ * | `session:{tag}:<22 characters>` | hash | one session |
+ * | `session:{tag}:user:<user id>` | sorted set | the user's session ids, by expiry |
+ * | `session:{tag}:guests`, `session:{tag}:members` | sorted sets | the partition's session ids without and with a user, by expiry |
+ * | `session:{tag}:users` | sorted set | users, by their latest expiry (monitoring) |
+ * | `session:{tag}:seen` | sorted set | session ids, by last access (monitoring) |
+ */
+export class Keys {
+  readonly prefix: string
+
+  /** @throws ConfigError */
+  constructor(prefix: string) {
+    if (typeof prefix !== 'string' || prefix.includes('{') || prefix.includes('}')) {
+      throw new ConfigError("prefix must not hold '{' or '}': Redis Cluster would hash the wrong part of the key.")
+    }
+    this.prefix = prefix
+  }
+
+  /** The hash of a session. */
+  session(id: string): string {
+    return `${this.prefix}{${tagOf(id)}}:${id.slice(2)}`
+  }
+
+  guests(tag: string): string {
+    return `${this.prefix}{${tag}}:guests`
+  }
+
+  members(tag: string): string {
+    return `${this.prefix}{${tag}}:members`
+  }
+
+  seen(tag: string): string {
+    return `${this.prefix}{${tag}}:seen`
+  }
+
+  user(tag: string, userId: string): string {
+    return `${this.prefix}{${tag}}:user:${userId}`
+  }
+
+  users(tag: string): string {
+    return `${this.prefix}{${tag}}:users`
+  }
+
+  /** The index keys of a session, in the order that the scripts expect. */
+  indexes({ id, userId }: SessionRef): string[] {
+    const tag = tagOf(id)
+    return userId === null
+      ? [this.guests(tag), this.members(tag), this.seen(tag)]
+      : [this.members(tag), this.guests(tag), this.seen(tag), this.user(tag, userId), this.users(tag)]
+  }
+}

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
+import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import * as redis6 from 'redis'
+import * as redis5 from 'redis5'
+import { idOfToken, newToken } from '../../src/core/token.ts'
+import { ReplyError, storeError } from '../../src/redis/errors.ts'
+import { redisStore } from '../../src/redis.ts'
+import { open } from '../core/sessions-contract.ts'
+import { call } from '../store-contract.ts'
+import { startRedis } from '../support/redis-server.ts'
+
+// Their types differ, what is used of them here does not.
+const VERSIONS = [redis6, redis5 as unknown as typeof redis6]
+
+describe('redisStore', () => {
+  it('refuses what is no single node-redis client, and says what it takes', () => {
+    const sentinel = { name: 'x', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] }
+    const clusters = VERSIONS.flatMap(({ createCluster, createSentinel, createClientPool }) => [
+      createCluster({ rootNodes: [{ url: 'redis://127.0.0.1:1' }] }),
+      createSentinel(sentinel),
+      createClientPool(),
+    ])
+    for (const wrong of [undefined, null, {}, 'redis://localhost', { sendCommand() {} }, ...clusters]) {
+      assert.throws(() => redisStore(wrong as never), { code: 'ERR_CONFIG', message: /createClient/ })
+    }
+  })
+
+  it('takes a client that is not connected yet', () => {
+    for (const { createClient } of VERSIONS) assert.equal(redisStore(createClient()).now(), null)
+  })
+})
+
+/** A client whose every reply a test gives. */
+function fakeClient(reply: (words: readonly string[]) => unknown) {
+  const sent: string[] = []
+  const client = Object.assign(new EventEmitter(), {
+    isReady: true,
+    async sendCommand(words: readonly string[]) {
+      sent.push(words[0] ?? '')
+      return reply(words)
+    },
+  })
+  return { client, sent }
+}
+
+describe('a store on its connection', () => {
+  it('asks for the time as soon as its client is connected', { timeout: 10_000 }, async (t) => {
+    const server = await startRedis()
+    const client = redis6.createClient({ url: server.url })
+    t.after(async () => {
+      client.destroy()
+      await server.stop()
+    })
+    const store = redisStore(client)
+    await client.connect()
+    while (store.now() === null) await pause(1)
+    assert.ok(Math.abs((store.now() ?? 0) - Date.now()) < 1000)
+  })
+
+  it('learns the time from what scripts answer, where it may not ask', async () => {
+    const { client } = fakeClient(([name]) => {
+      if (name === 'EVALSHA') return ['ok', 1_700_000_000_000]
+      throw new Error('NOPERM this user has no permissions')
+    })
+    const store = redisStore(client)
+    await new Promise(setImmediate)
+    assert.equal(store.now(), null)
+    await store.touch({ id: idOfToken(newToken()), userId: null }, 0, call())
+    assert.ok(Math.abs((store.now() ?? 0) - 1_700_000_000_000) < 1000)
+  })
+
+  it('does not send a script whole when the deadline has passed', async () => {
+    let answer: (error: Error) => void = () => undefined
+    const { client, sent } = fakeClient(([name]) => {
+      if (name !== 'EVALSHA') return name === 'TIME' ? ['1700000000', '0'] : ''
+      return new Promise((_, reject) => {
+        answer = reject
+      })
+    })
+    const sessions = open(redisStore(client), { storeTimeout: 20 })
+    await assert.rejects(sessions.touch(newToken()), { code: 'ERR_STORE_TIMEOUT' })
+    answer(new Error('NOSCRIPT No matching script.'))
+    await new Promise(setImmediate)
+    assert.deepEqual(
+      sent.filter((name) => name.startsWith('EVAL')),
+      ['EVALSHA'],
+    )
+  })
+})
+
+describe('what a client rejects with', () => {
+  for (const [message, code, outcome] of [
+    ["OOM command not allowed when used memory > 'maxmemory'.", 'ERR_STORE_FULL', 'none'],
+    ['LOADING Redis is loading the dataset in memory', 'ERR_STORE_UNAVAILABLE', 'none'],
+    ["READONLY You can't write against a read only replica.", 'ERR_STORE_UNAVAILABLE', 'none'],
+    ['CLUSTERDOWN The cluster is down', 'ERR_STORE_UNAVAILABLE', 'none'],
+    ['BUSY Redis is busy running a script.', 'ERR_STORE_UNAVAILABLE', 'none'],
+    ['MISCONF Redis is configured to save RDB snapshots', 'ERR_STORE_UNAVAILABLE', 'none'],
+    ['NOSCRIPT No matching script.', 'ERR_STORE_REPLY', 'none'],
+    ['NOAUTH Authentication required.', 'ERR_STORE_REPLY', 'none'],
+    ['NOPERM User default has no permissions', 'ERR_STORE_REPLY', 'none'],
+    // In the midst of a script: what came before it has been done.
+    ['WRONGTYPE Operation against a key holding the wrong kind of value', 'ERR_STORE_REPLY', 'unknown'],
+    ['ERR user_script:12: attempt to compare secret with nil', 'ERR_STORE_REPLY', 'unknown'],
+    ['The client is closed', 'ERR_STORE_UNAVAILABLE', 'none'],
+    ['The client is offline', 'ERR_STORE_UNAVAILABLE', 'none'],
+    ['The queue is full', 'ERR_STORE_UNAVAILABLE', 'none'],
+    ['The command was aborted', 'ERR_STORE_UNAVAILABLE', 'none'],
+    ['Socket closed unexpectedly', 'ERR_STORE_UNAVAILABLE', 'unknown'],
+    ['read ECONNRESET', 'ERR_STORE_UNAVAILABLE', 'unknown'],
+  ] as const) {
+    it(`is ${code}, outcome ${outcome}, for: ${message}`, () => {
+      const error = storeError(new Error(message))
+      assert.deepEqual([error.name, error.code, error.outcome, error.status], ['StoreError', code, outcome, 503])
+      // Of an answer only the first word is kept: the rest may quote arguments.
+      if (error instanceof ReplyError) {
+        assert.equal(error.word, message.split(' ')[0])
+        assert.equal(error.cause, undefined)
+        assert.ok(!error.message.includes(message))
+      }
+    })
+  }
+
+  it('is an error also when it is none', () => {
+    assert.deepEqual(storeError(undefined).code, 'ERR_STORE_UNAVAILABLE')
+    assert.deepEqual(storeError('x').outcome, 'unknown')
+  })
+})

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createClient } from 'redis'
+import { createClient as createClient5 } from 'redis5'
+import { newToken } from '../../src/core/token.ts'
+import { createSessions, type Sessions, StoreError } from '../../src/index.ts'
+import { scripts } from '../../src/redis/scripts.ts'
+import { type NodeRedisClient, redisStore } from '../../src/redis.ts'
+import { type Data, open } from '../core/sessions-contract.ts'
+import { type RedisServer, startRedis } from '../support/redis-server.ts'
+import { measureStall, warningsOf } from './support.ts'
+
+/** Every operation, with a token. */
+const OPERATIONS: Record<string, (sessions: Sessions<Data>, token: string, id: string) => Promise<unknown>> = {
+  create: (sessions) => sessions.create({ name: 'Grace' }),
+  load: (sessions, token) => sessions.load(token),
+  peek: (sessions, token) => sessions.peek(token),
+  touch: (sessions, token) => sessions.touch(token),
+  set: (sessions, token) => sessions.set(token, { name: 'Grace' }),
+  update: (sessions, token) => sessions.update(token, 'name', () => 'Grace'),
+  increment: (sessions, token) => sessions.increment(token, 'views'),
+  setIdleTimeout: (sessions, token) => sessions.setIdleTimeout(token, '1h'),
+  timeToLive: (sessions, token) => sessions.timeToLive(token),
+  rotate: (sessions, token) => sessions.rotate(token),
+  destroy: (sessions, token) => sessions.destroy(token),
+  find: (sessions, _, id) => sessions.find(id),
+  revoke: (sessions, _, id) => sessions.revoke(id),
+  count: (sessions) => sessions.count(),
+  recent: (sessions) => sessions.recent(),
+}
+
+interface Client extends NodeRedisClient {
+  connect(): Promise<unknown>
+  destroy(): void
+}
+
+/** As an application has them, save that they lose no time before they connect again. Nobody listens to their errors. */
+const socket = { reconnectStrategy: () => 20 }
+const CLIENTS: Record<string, (url: string) => Client> = {
+  'node-redis 6': (url) => createClient({ url, socket }),
+  'node-redis 5': (url) => createClient5({ url, socket }),
+}
+
+const DEADLINE = 400
+
+describe('when Redis is lost', () => {
+  for (const listening of [true, false]) {
+    const title = listening
+      ? 'a process that listens to its client is left to itself'
+      : 'a process whose client nobody listens to is warned once, and lives'
+
+    it(title, async (t) => {
+      const server = await startRedis()
+      t.after(() => server.stop())
+      const client = createClient({ url: server.url, socket })
+      t.after(() => client.destroy())
+      const heard: unknown[] = []
+      if (listening) client.on('error', (error) => heard.push(error))
+      await client.connect()
+      const sessions = createSessions({ store: redisStore(client), storeTimeout: 100 })
+      const warnings = await warningsOf(async () => {
+        await server.stop()
+        for (let i = 0; i < 3; i++) await assert.rejects(sessions.load(newToken()), StoreError)
+      })
+      const codes = warnings.map(({ code }) => code)
+      assert.deepEqual(codes, listening ? [] : ['COATCHECK_REDIS_CONNECTION'])
+      assert.equal(heard.length > 0, listening)
+    })
+  }
+
+  it('connections killed again and again give typed errors only, and no increment is applied twice', async (t) => {
+    const server = await startRedis()
+    t.after(() => server.stop())
+    const observer = await server.connect()
+    const client = createClient({ url: server.url, socket })
+    await client.connect()
+    const id = await client.clientId()
+    const sessions = createSessions<{ views: number }>({ store: redisStore(client) })
+    const { token } = await sessions.create()
+    let [done, succeeded, failed] = [false, 0, 0]
+    const storm = (async () => {
+      for (let i = 0; i < 20; i++) {
+        while (!client.isReady) await pause(1)
+        const kill = i === 0 ? ['CLIENT', 'KILL', 'ID', `${id}`] : ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']
+        await observer.sendCommand(kill).catch(() => null)
+        await pause(10)
+      }
+      done = true
+    })()
+    while (!done) {
+      const results = await Promise.allSettled(Array.from({ length: 20 }, () => sessions.increment(token, 'views')))
+      for (const result of results) {
+        if (result.status === 'fulfilled') succeeded++
+        else {
+          assert.ok(result.reason instanceof StoreError, String(result.reason))
+          // One that was surely not carried out may be left out of the count.
+          if (result.reason.outcome === 'unknown') failed++
+        }
+      }
+    }
+    await storm
+    const views = (await sessions.peek(token))?.data.views ?? 0
+    assert.ok(failed > 0, 'nothing failed: the test proves nothing')
+    assert.ok(views >= succeeded && views <= succeeded + failed, `${succeeded} <= ${views} <= ${succeeded + failed}`)
+    client.destroy()
+    await server.stop()
+  })
+})
+
+for (const [name, newClient] of Object.entries(CLIENTS)) {
+  describe(`with ${name}, when Redis`, () => {
+    let server: RedisServer
+    let client: Client
+    let sessions: Sessions<Data>
+    let sent: string[]
+
+    beforeEach(async () => {
+      server = await startRedis()
+      client = newClient(server.url)
+      await client.connect()
+      sent = []
+      const store = redisStore(client, { onCommand: (words) => sent.push(words.slice(0, 2).join(' ')) })
+      sessions = open(store, { storeTimeout: DEADLINE })
+    })
+    afterEach(async () => {
+      client.destroy()
+      await server.stop()
+    })
+
+    /** Every operation fails in time, each with an error that says so. */
+    async function assertAllFail(token: string, id: string, code: string): Promise<StoreError[]> {
+      const busy = measureStall()
+      return Promise.all(
+        Object.entries(OPERATIONS).map(async ([operation, run]) => {
+          const started = performance.now()
+          const error = await run(sessions, token, id).then(
+            () => assert.fail(`${operation} succeeded`),
+            (error: unknown) => error,
+          )
+          const took = performance.now() - started
+          assert.ok(error instanceof StoreError, `${operation}: ${error}`)
+          assert.deepEqual([error.code, error.status], [code, 503], operation)
+          assert.ok(took >= DEADLINE - 2 && took <= DEADLINE + 200 + busy(), `${operation} took ${took} ms`)
+          assert.ok(!`${error.stack}${error.message}`.includes(token))
+          return error
+        }),
+      )
+    }
+
+    it('freezes, every operation fails at the deadline, and all is well when it goes on', async () => {
+      const { token, id } = await sessions.create({ name: 'Ada' })
+      process.kill(server.pid, 'SIGSTOP')
+      // The commands have been sent: nobody can know.
+      const errors = await assertAllFail(token, id, 'ERR_STORE_TIMEOUT')
+      assert.deepEqual(new Set(errors.map(({ outcome }) => outcome)), new Set(['unknown']))
+      assert.equal(await sessions.load('no token'), null)
+      process.kill(server.pid, 'SIGCONT')
+      const { token: another } = await sessions.create({ name: 'Grace' })
+      assert.deepEqual((await sessions.load(another))?.data, { name: 'Grace' })
+    })
+
+    it('dies, every operation fails at the deadline, nothing is sent later, and a new one is used as it comes', async () => {
+      const { token, id } = await sessions.create({ name: 'Ada' })
+      await server.stop()
+      while (client.isReady) await pause(1)
+      const errors = await assertAllFail(token, id, 'ERR_STORE_TIMEOUT')
+      // What waited in the client's queue was withdrawn. An update, alone in having two deadlines, may not know that yet.
+      const outcomes = Object.keys(OPERATIONS).flatMap((name, i) => (name === 'update' ? [] : [errors[i]?.outcome]))
+      assert.deepEqual(new Set(outcomes), new Set(['none']))
+
+      server = await startRedis({ port: server.port })
+      while (!client.isReady) await pause(5)
+      assert.equal(await sessions.count(), 0)
+      const { token: another } = await sessions.create({ name: 'Grace' })
+      assert.deepEqual((await sessions.load(another))?.data, { name: 'Grace' })
+      assert.equal(await sessions.load(token), null)
+    })
+
+    it('answers a create too late, the session that nobody knows of is ended', async () => {
+      const observer = await server.connect()
+      await sessions.create()
+      process.kill(server.pid, 'SIGSTOP')
+      await assert.rejects(sessions.create({ name: 'late' }), { code: 'ERR_STORE_TIMEOUT', outcome: 'unknown' })
+      process.kill(server.pid, 'SIGCONT')
+      const isEnd = (command: string) => command === `EVALSHA ${scripts.destroy.sha1}` || command.startsWith('EVAL ')
+      while (!sent.some(isEnd)) await pause(5)
+      while ((await sessions.count()) > 1) await pause(5)
+      assert.equal((await observer.keys('session:{??}:??????????????????????')).length, 1)
+    })
+  })
+}
