@@ -1,0 +1,122 @@
+import type { Sessions } from '../../src/core/sessions.ts'
+import type { SessionSnapshot } from '../../src/index.ts'
+import type { Beginning, Data, Handle, InTime, Listed, Operations, Seen, Who } from './operations.ts'
+
+type Snapshot = SessionSnapshot<Data>
+
+/** Sessions on a store, in the words of the model: with handles for the tokens and ids that the store has given out. */
+export class StoreSide implements InTime<Operations> {
+  readonly #sessions: Sessions<Data>
+  /** How far what the store says lies behind the model's time. */
+  readonly #behind: () => number
+  readonly #tokens: string[] = []
+  readonly #ids: string[] = []
+
+  constructor(sessions: Sessions<Data>, behind: () => number = () => 0) {
+    this.#sessions = sessions
+    this.#behind = behind
+  }
+
+  async create(data: Data, beginning: Beginning): Promise<Handle> {
+    return this.#given(await this.#sessions.create(data, beginning))
+  }
+
+  async load(who: Who): Promise<Seen | null> {
+    return this.#seen(await this.#sessions.load(this.#token(who)))
+  }
+
+  async peek(who: Who): Promise<Seen | null> {
+    return this.#seen(await this.#sessions.peek(this.#token(who)))
+  }
+
+  touch(who: Who): Promise<boolean> {
+    return this.#sessions.touch(this.#token(who))
+  }
+
+  set(who: Who, data: Data): Promise<void> {
+    return this.#sessions.set(this.#token(who), data)
+  }
+
+  update(who: Who, field: string, change: (current: unknown) => unknown): Promise<unknown> {
+    return this.#sessions.update(this.#token(who), field, change)
+  }
+
+  increment(who: Who, field: string, by: number): Promise<number> {
+    return this.#sessions.increment(this.#token(who), field as never, by)
+  }
+
+  setIdleTimeout(who: Who, idleTimeout: number): Promise<void> {
+    return this.#sessions.setIdleTimeout(this.#token(who), idleTimeout)
+  }
+
+  timeToLive(who: Who): Promise<number | null> {
+    return this.#sessions.timeToLive(this.#token(who))
+  }
+
+  async rotate(who: Who): Promise<{ token: boolean; session: Handle }> {
+    const { token, id } = await this.#sessions.rotate(this.#token(who))
+    return { token: token !== null, session: token === null ? this.#known(id) : this.#given({ token, id }) }
+  }
+
+  destroy(who: Who): Promise<boolean> {
+    return this.#sessions.destroy(this.#token(who))
+  }
+
+  async find(who: Who): Promise<Seen | null> {
+    return this.#seen(await this.#sessions.find(this.#id(who)))
+  }
+
+  revoke(who: Who): Promise<boolean> {
+    return this.#sessions.revoke(this.#id(who))
+  }
+
+  count(): Promise<number> {
+    return this.#sessions.count()
+  }
+
+  async recent(limit: number): Promise<Listed[]> {
+    return (await this.#sessions.recent(limit)).map((session) => this.#listed(session))
+  }
+
+  /** The handle of an id that was given out. */
+  handleOf(id: string): Handle | undefined {
+    const handle = this.#ids.indexOf(id)
+    return handle === -1 ? undefined : handle
+  }
+
+  #given({ token, id }: { token: string; id: string }): Handle {
+    this.#tokens.push(token)
+    return this.#ids.push(id) - 1
+  }
+
+  #known(id: string): Handle {
+    const handle = this.handleOf(id)
+    if (handle === undefined) throw new Error(`${id} is the id of no session that was given out`)
+    return handle
+  }
+
+  #token(who: Who): string {
+    return typeof who === 'string' ? who : (this.#tokens[who] as string)
+  }
+
+  #id(who: Who): string {
+    return typeof who === 'string' ? who : (this.#ids[who] as string)
+  }
+
+  #seen(snapshot: Snapshot | null): Seen | null {
+    return snapshot && { ...this.#listed(snapshot), data: snapshot.data as Data }
+  }
+
+  #listed({ id, userId, createdAt, lastAccessedAt, idleTimeout, deadline, expiresAt }: Omit<Snapshot, 'data'>): Listed {
+    const behind = this.#behind()
+    return {
+      session: this.#known(id),
+      userId,
+      createdAt: createdAt + behind,
+      lastAccessedAt: lastAccessedAt + behind,
+      idleTimeout,
+      deadline: deadline + behind,
+      expiresAt: expiresAt + behind,
+    }
+  }
+}
