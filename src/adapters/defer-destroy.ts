@@ -1,0 +1,58 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { override } from './override.ts'
+
+/** The destruction of one socket, held back by one response or more: two sessions on one request, pipelined requests. */
+interface Deferral {
+  holders: number
+  /** What was asked for meanwhile. */
+  asked: { error: Error | undefined } | undefined
+  readonly restore: () => void
+}
+
+const deferrals = new WeakMap<Socket, Deferral>()
+
+/**
+ * Holds back `socket.destroy()` while a response waits for its commit. Express's last error handler destroys the socket when
+ * a handler throws after it has answered; unheld, a short answer would have been written before that and arrive, so a held
+ * one must arrive too. At most the store's deadline long.
+ * @returns ends it, and does what was asked for meanwhile: at once, or when an answer that is complete has been sent
+ */
+export function deferDestroy(res: ServerResponse): (complete: boolean) => void {
+  // A pipelined response has no socket of its own before its turn comes; its request has.
+  const socket = res.socket ?? res.req.socket
+  if (!socket || socket.destroyed) return () => undefined
+  const deferral = deferrals.get(socket) ?? begin(socket, res)
+  deferral.holders++
+  return (complete) => {
+    deferral.holders--
+    if (deferral.holders > 0) return
+    deferrals.delete(socket)
+    deferral.restore()
+    if (deferral.asked === undefined) return
+    // To a client that has hung up nothing can be sent, and the end of that would never come.
+    if (!complete || res.destroyed || !socket.writable) {
+      socket.destroy(deferral.asked.error)
+    } else if (res.writableFinished) {
+      socket.destroySoon()
+    } else {
+      res.once('finish', () => socket.destroySoon())
+    }
+  }
+}
+
+function begin(socket: Socket, res: ServerResponse): Deferral {
+  const destroy = (error?: Error) => {
+    deferral.asked ??= { error }
+    // Said in the head if it has not left yet, so that no client sends its next request into a closing connection.
+    res.shouldKeepAlive = false
+    return socket
+  }
+  const deferral: Deferral = {
+    holders: 0,
+    asked: undefined,
+    restore: override(socket, { destroy: { value: destroy } }),
+  }
+  deferrals.set(socket, deferral)
+  return deferral
+}

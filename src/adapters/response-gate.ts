@@ -1,0 +1,200 @@
+import type { ServerResponse } from 'node:http'
+import { deferDestroy } from './defer-destroy.ts'
+import { override } from './override.ts'
+import { type Args, checkChunk, drop, type Method, ResponseExit } from './response-exit.ts'
+import { addSessionCookie, applyHead, checkStatus, freezeHead, headersSentError, nodeError } from './response-head.ts'
+
+/** What the gate asks of the session behind a response. None of these throws. */
+export interface Gatekeeper {
+  /** Looks for changes to commit, as of now. Returns how to commit them, or `null` if there is nothing to do. */
+  prepare(): (() => Promise<void>) | null
+  /** The `Set-Cookie` line that the head has to carry, once. */
+  takeCookie(): string | null
+  /** The head is leaving now. */
+  headLeaves(): void
+  /** A commit failed before the head left: what to answer instead. */
+  refuse(error: unknown): { status: number; body: string }
+  /** A commit, or a held call, failed after the head had left; the connection is cut. */
+  fail(error: unknown): void
+}
+
+/**
+ * - `open`: nothing written yet.
+ * - `held`: the application has begun to answer, and the commit is on its way: what it does is queued.
+ * - `passing`: the head has left; only the end is watched.
+ * - `ending`: changes made after the head are being committed before the end is released.
+ * - `refused`: a commit failed, and another answer has gone out: what the application still writes is dropped.
+ */
+type Phase = 'open' | 'held' | 'passing' | 'ending' | 'refused'
+
+/**
+ * Stands between an application and its response, so that whoever has seen the end of the response finds the session
+ * committed (P3). If there is nothing to commit, every call passes straight through. Else, at the first of write, end,
+ * writeHead and flushHeaders, status and headers freeze and the calls queue until the commit is done; a failed commit
+ * replaces the answer. 1xx responses pass. Why it is done so: docs/decisions/005-response-gate.md.
+ */
+export class ResponseGate {
+  readonly #res: ServerResponse
+  readonly #keeper: Gatekeeper
+  readonly #exit: ResponseExit
+  #phase: Phase = 'open'
+  #queue: { method: Method; args: Args }[] = []
+  #owesDrain = false
+  /** The application has said all that it has to say. */
+  #ended = false
+
+  constructor(res: ServerResponse, keeper: Gatekeeper) {
+    this.#res = res
+    this.#keeper = keeper
+    this.#exit = new ResponseExit(res)
+    res.writeHead = (...args: Args) => this.#writeHead(args)
+    res.flushHeaders = () => this.#flushHeaders()
+    res.write = (...args: Args) => this.#write(args)
+    res.end = (...args: Args) => this.#end(args)
+    if (res.headersSent) this.#headLeaves()
+  }
+
+  #writeHead(args: Args): ServerResponse {
+    if (this.#phase === 'refused') return this.#res
+    if (this.#phase === 'held' || this.#phase === 'ending') throw headersSentError('write')
+    if (this.#phase === 'open') {
+      // In place on the response, where a cookie can be added; handed on again, they would replace it.
+      applyHead(this.#res, args)
+      args = [this.#res.statusCode]
+    }
+    if (this.#mustWait()) this.#queue.push({ method: 'writeHead', args })
+    else this.#exit.writeHead(args)
+    return this.#res
+  }
+
+  #flushHeaders(): void {
+    if (this.#mustWait()) this.#queue.push({ method: 'flushHeaders', args: [] })
+    else if (this.#phase !== 'refused') this.#exit.flushHeaders()
+  }
+
+  #write(args: Args): boolean {
+    checkChunk(args[0])
+    if (this.#mustWait()) {
+      this.#queue.push({ method: 'write', args })
+      this.#owesDrain = true
+      return false
+    }
+    if (this.#phase !== 'refused') return this.#exit.write(args)
+    drop(args)
+    return true
+  }
+
+  #end(args: Args): ServerResponse {
+    if (args[0] != null && typeof args[0] !== 'function') checkChunk(args[0])
+    this.#ended = true
+    if (this.#phase === 'passing') {
+      const commit = this.#keeper.prepare()
+      if (commit !== null) void this.#commitBeforeEnd(commit)
+    }
+    if (this.#mustWait()) this.#queue.push({ method: 'end', args })
+    else if (this.#phase === 'refused') drop(args)
+    else this.#exit.end(args)
+    return this.#res
+  }
+
+  /** Whether the call at hand has to wait. At the first call of all, decides it. */
+  #mustWait(): boolean {
+    if (this.#phase === 'open') {
+      checkStatus(this.#res.statusCode)
+      const commit = this.#keeper.prepare()
+      if (commit === null) this.#headLeaves()
+      else void this.#commitBeforeHead(commit)
+    }
+    return this.#phase === 'held' || this.#phase === 'ending'
+  }
+
+  #headLeaves(): void {
+    this.#phase = 'passing'
+    const cookie = this.#keeper.takeCookie()
+    if (cookie !== null) addSessionCookie(this.#res, cookie)
+    this.#keeper.headLeaves()
+  }
+
+  /** Settles everything itself and never rejects. */
+  async #commitBeforeHead(commit: () => Promise<void>): Promise<void> {
+    this.#phase = 'held'
+    const thaw = freezeHead(this.#res, () => this.#ended)
+    const releaseSocket = deferDestroy(this.#res)
+    let failure: { error: unknown } | undefined
+    try {
+      await commit()
+      // What the application changed between its first write and its end still comes before the head.
+      if (this.#ended) await this.#keeper.prepare()?.()
+    } catch (error) {
+      failure = { error }
+    }
+    // Without a pause from here on: a call that slipped in between would be replayed, but not its changes committed.
+    thaw()
+    try {
+      if (failure !== undefined) this.#refuse(failure.error)
+      else {
+        this.#headLeaves()
+        this.#replay()
+      }
+      releaseSocket(failure !== undefined || this.#ended)
+    } catch (error) {
+      releaseSocket(false)
+      this.#cut(error)
+    }
+    if (this.#owesDrain) process.nextTick(() => this.#exit.emitDrain())
+    this.#owesDrain = false
+  }
+
+  /** Settles everything itself and never rejects. */
+  async #commitBeforeEnd(commit: () => Promise<void>): Promise<void> {
+    this.#phase = 'ending'
+    const restore = override(this.#res, { writableEnded: { get: () => true } })
+    const releaseSocket = deferDestroy(this.#res)
+    try {
+      await commit()
+      restore()
+      this.#phase = 'passing'
+      this.#replay()
+      releaseSocket(true)
+    } catch (error) {
+      restore()
+      releaseSocket(false)
+      this.#cut(error)
+    }
+  }
+
+  /** Makes the queued calls. Of a response that was destroyed meanwhile there is nothing left to send. */
+  #replay(): void {
+    if (this.#res.destroyed) {
+      this.#dropQueue(nodeError(Error, 'ERR_STREAM_DESTROYED', 'Cannot write after a stream was destroyed'))
+    }
+    for (const { method, args } of this.#queue.splice(0)) {
+      const result = this.#exit[method](args)
+      // If there is no room below either, whoever has none says when there is.
+      if (method === 'write') this.#owesDrain = result !== false
+    }
+  }
+
+  /** The commit failed: everything that the application has said so far is dropped, and this is answered instead. */
+  #refuse(error: unknown): void {
+    this.#phase = 'refused'
+    const answer = this.#keeper.refuse(error)
+    const cookie = this.#keeper.takeCookie()
+    if (cookie !== null) addSessionCookie(this.#res, cookie)
+    this.#keeper.headLeaves()
+    this.#dropQueue(error)
+    if (!this.#res.destroyed) this.#exit.replace(answer)
+  }
+
+  /** After the head the answer cannot be changed any more: better no end than one that says all is well. */
+  #cut(error: unknown): void {
+    this.#phase = 'refused'
+    this.#dropQueue(error)
+    this.#keeper.fail(error)
+    this.#exit.cut()
+  }
+
+  #dropQueue(error: unknown): void {
+    for (const { args } of this.#queue.splice(0)) drop(args, error)
+  }
+}

@@ -1,0 +1,81 @@
+import type { ServerResponse } from 'node:http'
+import { override } from './override.ts'
+
+/**
+ * Puts what `writeHead(status, [message], [headers])` was given in place on the response, so that a header can still be
+ * added. Headers come as an object, as a flat array of names and values, or as an array of pairs.
+ */
+export function applyHead(res: ServerResponse, args: unknown[]): void {
+  const [status, second, third] = args
+  checkStatus(status)
+  res.statusCode = Number(status)
+  const message = typeof second === 'string' ? second : undefined
+  if (message !== undefined) res.statusMessage = message
+  const headers = message === undefined ? (second ?? third) : third
+  if (Array.isArray(headers)) {
+    const flat: unknown[] = Array.isArray(headers[0]) ? headers.flat() : headers
+    if (flat.length % 2 !== 0) throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', 'A header has a name and no value')
+    for (let i = 0; i < flat.length; i += 2) res.removeHeader(String(flat[i]))
+    for (let i = 0; i < flat.length; i += 2) res.appendHeader(String(flat[i]), flat[i + 1] as string)
+  } else if (typeof headers === 'object' && headers !== null) {
+    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value as string)
+  }
+}
+
+/** A status that Node would refuse later must be refused now, while the error still reaches the handler. */
+export function checkStatus(status: unknown): void {
+  const code = Number(status)
+  if (code >= 100 && code < 1000) return
+  throw nodeError(RangeError, 'ERR_HTTP_INVALID_STATUS_CODE', `Invalid status code: ${String(status)}`)
+}
+
+/** What Node throws when a header is set too late. */
+export function headersSentError(what: 'set' | 'write'): Error {
+  return nodeError(Error, 'ERR_HTTP_HEADERS_SENT', `Cannot ${what} headers after they are sent to the client`)
+}
+
+/** An error as Node's own http module throws it. */
+export function nodeError(Kind: ErrorConstructor, code: string, message: string): Error {
+  return Object.assign(new Kind(message), { code })
+}
+
+/** The session cookies that a response carries; there are two when two sets of sessions serve one request. */
+const sessionCookies = new WeakMap<ServerResponse, string[]>()
+
+/** Adds a session cookie beside the cookies of the application. */
+export function addSessionCookie(res: ServerResponse, cookie: string): void {
+  sessionCookies.set(res, [...(sessionCookies.get(res) ?? []), cookie])
+  res.appendHeader('Set-Cookie', cookie)
+}
+
+/** Begins the head anew: nothing of it stays but the session cookies, which say what has happened in a store. */
+export function replaceHead(res: ServerResponse, status: number, headers: Record<string, string | number>): void {
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  res.statusCode = status
+  res.statusMessage = ''
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+  for (const cookie of sessionCookies.get(res) ?? []) res.appendHeader('Set-Cookie', cookie)
+}
+
+/** Status and headers stay what they are, as if the head had left. Returns how to go on. */
+export function freezeHead(res: ServerResponse, ended: () => boolean): () => void {
+  const { statusCode, statusMessage } = res
+  const refuse = () => {
+    throw headersSentError('set')
+  }
+  const restore = override(res, {
+    headersSent: { get: () => true },
+    writableEnded: { get: ended },
+    setHeader: { value: refuse },
+    setHeaders: { value: refuse },
+    appendHeader: { value: refuse },
+    removeHeader: { value: refuse },
+    // What asks for the head although `headersSent` says that it is gone (older compression middleware).
+    _implicitHeader: { value: () => undefined },
+  })
+  return () => {
+    restore()
+    res.statusCode = statusCode
+    res.statusMessage = statusMessage
+  }
+}

@@ -1,0 +1,89 @@
+import { CoatcheckError } from '../core/errors.ts'
+import type { RequestState } from '../core/request-state.ts'
+import { warnOnce } from '../core/warn.ts'
+import type { Gatekeeper } from './response-gate.ts'
+
+/** What an adapter knows of a request. */
+export interface RequestFacts {
+  /** Whether the request counts as activity. */
+  readonly touch: () => boolean
+  /** Whether it came over https, as far as the framework can tell. */
+  readonly secure: () => boolean
+  /** Told of errors that no handler can see any more. */
+  readonly onError: (error: unknown) => void
+}
+
+/** Ties the gate of a response to the session of its request. */
+export function sessionKeeper(state: RequestState, facts: RequestFacts): Gatekeeper {
+  const loaded = state.record
+  return {
+    prepare() {
+      try {
+        const changes = state.pending()
+        return changes && (() => state.commit(changes))
+      } catch (error) {
+        // A value that cannot be stored: the response fails as it does when the store refuses the commit.
+        return () => Promise.reject(error)
+      }
+    },
+    takeCookie() {
+      if (state.owesCookie) warnOfPlainHttp(state, facts)
+      return state.takeCookie()
+    },
+    headLeaves() {
+      state.headSent = true
+      // A write has extended the session already, and left another record.
+      if (loaded !== null && state.record === loaded && state.operations.touchIsDue(loaded) && isActivity(facts)) {
+        // The response does not wait for it, and it never rejects.
+        void state.operations.touchSoftly(loaded)
+      }
+    },
+    refuse(error) {
+      report(error, facts)
+      return refusalOf(error)
+    },
+    fail: (error) => report(error, facts),
+  }
+}
+
+/** The application's own function: what it throws must not break the response. */
+function isActivity(facts: RequestFacts): boolean {
+  try {
+    return facts.touch()
+  } catch (error) {
+    report(error, facts)
+    return true
+  }
+}
+
+function report(error: unknown, facts: RequestFacts): void {
+  try {
+    facts.onError(error)
+  } catch (failure) {
+    console.error(failure)
+  }
+}
+
+/** The answer to a request whose changes could not be stored. */
+function refusalOf(error: unknown): { status: number; body: string } {
+  const status = error instanceof CoatcheckError ? error.status : 500
+  return { status, body: JSON.stringify({ error: REASONS[status] ?? REASONS[500] }) }
+}
+
+const REASONS: Record<number, string> = {
+  401: 'Session expired',
+  403: 'Too many sessions',
+  500: 'Internal server error',
+  503: 'Session store unavailable',
+}
+
+function warnOfPlainHttp(state: RequestState, { secure }: RequestFacts): void {
+  const { cookie } = state.operations.settings
+  if (!cookie.secure || secure()) return
+  warnOnce(
+    'COATCHECK_SECURE_COOKIE',
+    `The cookie ${cookie.name} is Secure, but this request came over plain http, so browsers may drop it and sessions will ` +
+      'not stick. Behind a proxy that ends TLS, let the framework trust it (Express: app.set("trust proxy", 1)). For http on ' +
+      'your own machine, use cookie: { secure: false }.',
+  )
+}

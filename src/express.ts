@@ -1,0 +1,89 @@
+/**
+ * Sessions for Express 5 and 4.
+ *
+ * @module coatcheck/express
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type ExpressApp, observeFailure } from './adapters/express-errors.ts'
+import { ResponseGate } from './adapters/response-gate.ts'
+import { sessionKeeper } from './adapters/session-keeper.ts'
+import { MountError } from './core/errors.ts'
+import type { RequestState } from './core/request-state.ts'
+import type { Sessions } from './core/sessions.ts'
+
+/** How sessions meet Express. */
+export interface ExpressSessionsOptions {
+  /** Set `req.session` to the same object as `sessions.of(req)`, untyped. Default `true`; `false` leaves it to express-session. */
+  reqSession?: boolean
+  /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
+  touch?: (req: IncomingMessage) => boolean
+  /** Told of errors that no handler can see any more (a commit that failed after `res.json()`). Default `console.error`. */
+  onError?: (error: unknown, req: IncomingMessage) => void
+}
+
+/** What Express adds to a request, as far as the adapter uses it. */
+interface ExpressRequest extends IncomingMessage {
+  readonly secure?: boolean
+  readonly app?: ExpressApp
+  session?: unknown
+}
+
+/**
+ * Express middleware (5 and 4): loads the session of each request, and commits its changes before the response leaves. Mount
+ * it once, before the routes.
+ *
+ * When the store is away, a request with a session fails with `next(error)`, whose `status` is 503. A commit that fails
+ * after the handler has answered replaces that answer: 503, or 401 if the session has ended meanwhile.
+ *
+ * @example app.use(expressSessions(sessions))
+ */
+export function expressSessions<Data>(
+  sessions: Sessions<Data>,
+  options: ExpressSessionsOptions = {},
+): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void {
+  const { reqSession = true, touch = always, onError = logError } = options
+  return function coatcheckSessions(req: ExpressRequest, res, next) {
+    if (reqSession && req.session !== undefined && !isOurs(sessions, req)) {
+      next(
+        new MountError(
+          'req.session is taken by another middleware: pass { reqSession: false } and use sessions.of(req).',
+        ),
+      )
+      return
+    }
+    const attach = (state: RequestState) => {
+      if (reqSession) req.session = sessions.of(req)
+      observeFailure(req, () => state.discard())
+      new ResponseGate(
+        res,
+        sessionKeeper(state, {
+          touch: () => touch(req),
+          secure: () => req.secure === true,
+          onError: (error) => onError(error, req),
+        }),
+      )
+    }
+    sessions
+      .openRequest(req, req.headers.cookie)
+      .then(attach)
+      .then(() => next(), next)
+  }
+}
+
+/** Mounted twice: opening the session says so better. */
+function isOurs(sessions: Sessions<unknown>, req: ExpressRequest): boolean {
+  try {
+    return sessions.of(req) === req.session
+  } catch {
+    return false
+  }
+}
+
+function always(): boolean {
+  return true
+}
+
+function logError(error: unknown): void {
+  console.error(error)
+}

@@ -1,0 +1,4 @@
+import { adapterContract, useBench } from '../adapter-contract.ts'
+import { express4, expressAdapter } from './versions.ts'
+
+adapterContract(expressAdapter(express4), useBench())
