@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createSessions, type Sessions } from '../../src/index.ts'
+import { redisStore } from '../../src/redis.ts'
+import { freePort, type RedisClient, startRedis } from '../support/redis-server.ts'
+import { block, program, ROOT } from './pages.ts'
+import { Sandbox } from './sandbox.ts'
+
+// What docs/production.md says of Redis holds on a real one.
+
+interface Data {
+  text: string
+  views: number
+}
+
+/** Uses everything that there is. */
+async function useAll(sessions: Sessions<Data>): Promise<void> {
+  const { token, id } = await sessions.create({ text: 'a' })
+  assert.ok(await sessions.load(token))
+  assert.ok(await sessions.find(id))
+  await sessions.set(token, { views: 1 })
+  assert.equal(await sessions.increment(token, 'views'), 2)
+  await sessions.update(token, 'text', () => 'b')
+  await sessions.update(token, 'text', () => undefined)
+  await sessions.setIdleTimeout(token, '10m')
+  assert.ok(await sessions.touch(token))
+  assert.ok(await sessions.timeToLive(token))
+  const rotated = await sessions.rotate(token)
+  assert.equal((await sessions.peek(token))?.id, rotated.id)
+  assert.equal(await sessions.count(), 1)
+  assert.equal((await sessions.recent()).length, 1)
+  assert.ok(await sessions.destroy(rotated.token!))
+  assert.equal((await sessions.recent()).length, 0)
+  for (let i = 0; i < 3; i++) await sessions.create({}, { userId: 'u42' })
+  for (const session of await sessions.recent()) assert.ok(await sessions.revoke(session.id))
+}
+
+describe('the least rights', () => {
+  const words = block('docs/production.md', 'acl').trim().split(/\s+/)
+
+  test('are enough for everything', async (t) => {
+    const redis = await startRedis()
+    t.after(() => redis.stop())
+    const admin = await redis.connect()
+    await admin.sendCommand(words)
+    const [user, password] = [words[2]!, words.find((word) => word.startsWith('>'))!.slice(1)]
+    const client = await redis.connect({ username: user, password })
+    await useAll(createSessions<Data>({ store: redisStore(client), touchInterval: 0, maxPerUser: 2 }))
+    const denied = (await admin.aclLog()).map(({ object }) => object).filter((object) => object !== 'client|setinfo')
+    assert.deepEqual(denied, [])
+  })
+
+  test('hold no command that nothing uses, and miss none', () => {
+    const granted = words.filter((word) => word.startsWith('+')).map((word) => word.slice(1))
+    const lua = readdirSync(join(ROOT, 'lua')).map((name) => readFileSync(join(ROOT, 'lua', name), 'utf8'))
+    const redis = readdirSync(join(ROOT, 'src/redis'))
+      .filter((name) => name.endsWith('.ts') && !['scripts.ts', 'errors.ts'].includes(name))
+      .map((name) => readFileSync(join(ROOT, 'src/redis', name), 'utf8'))
+    const used = new Set([
+      ...lua.flatMap((text) => [...text.matchAll(/redis\.call\('([A-Z]+)'/g)].map(([, name]) => name!.toLowerCase())),
+      ...redis.flatMap((text) => [...text.matchAll(/\['([A-Z]+)'/g)].map(([, name]) => name!.toLowerCase())),
+      'eval',
+      'evalsha',
+      // What node-redis says at the start of a connection.
+      'hello',
+    ])
+    assert.deepEqual(granted.toSorted(), [...used].toSorted())
+  })
+})
+
+test('out of memory, reads, touches, rotations and logouts go on, and a write is ERR_STORE_FULL', async (t) => {
+  const redis = await startRedis()
+  t.after(() => redis.stop())
+  const client = await redis.connect()
+  const sessions = createSessions<Data>({ store: redisStore(client), touchInterval: 0 })
+  const tokens = await Promise.all([1, 2, 3].map(async () => (await sessions.create({ views: 1 })).token))
+  await client.configSet('maxmemory', '1')
+
+  const full = { code: 'ERR_STORE_FULL', status: 503, outcome: 'none' }
+  await assert.rejects(sessions.create({}), full)
+  await assert.rejects(sessions.increment(tokens[0]!, 'views'), full)
+  await assert.rejects(
+    sessions.update(tokens[0]!, 'views', () => 5),
+    full,
+  )
+  assert.deepEqual((await sessions.load(tokens[0]!))?.data, { views: 1 })
+  assert.equal(await sessions.touch(tokens[0]!), true)
+  const { token } = await sessions.rotate(tokens[1]!)
+  assert.deepEqual((await sessions.peek(token!))?.data, { views: 1 })
+  assert.equal(await sessions.destroy(tokens[2]!), true)
+  assert.equal(await sessions.peek(tokens[2]!), null)
+})
+
+test('a value above hash-max-listpack-value more than doubles what a session takes', async (t) => {
+  const redis = await startRedis()
+  t.after(() => redis.stop())
+  const client = await redis.connect()
+  const sessions = createSessions<Data>({ store: redisStore(client) })
+  const size = async (text: string) => {
+    const { id } = await sessions.create({ text })
+    const key = `session:{${id.slice(0, 2)}}:${id.slice(2)}`
+    return { bytes: await memoryOf(client, key), form: await client.objectEncoding(key) }
+  }
+  const small = await size('a'.repeat(64))
+  const large = await size('a'.repeat(65))
+  assert.deepEqual([small.form, large.form], ['listpack', 'hashtable'])
+  assert.ok(large.bytes > 2 * small.bytes, `${small.bytes} and ${large.bytes} bytes`)
+  await client.configSet('hash-max-listpack-value', '128')
+  assert.equal((await size('a'.repeat(65))).form, 'listpack')
+})
+
+async function memoryOf(client: RedisClient, key: string): Promise<number> {
+  return Number(await client.sendCommand(['MEMORY', 'USAGE', key]))
+}
+
+describe('an app that starts while Redis is away', () => {
+  const setUp = async () => {
+    const sandbox = new Sandbox()
+    const [redis, port] = [await freePort(), await freePort()]
+    const env = { REDIS_URL: `redis://127.0.0.1:${redis}`, PORT: String(port) }
+    return { sandbox, redis, port, env }
+  }
+
+  test('waits for it, if the store was made before the client connects', async (t) => {
+    const { sandbox, redis, port, env } = await setUp()
+    t.after(() => sandbox.remove())
+    const app = sandbox.start(sandbox.write('app.ts', program('docs/production.md')), env)
+    t.after(() => app.stop())
+    while (!app.stderr.includes('COATCHECK_REDIS_CONNECTION')) await pause(10)
+    const server = await startRedis({ port: redis })
+    t.after(() => server.stop())
+    await app.listens(port)
+  })
+
+  test('ends with an error, if the client connects first, as in the README', async (t) => {
+    const { sandbox, env } = await setUp()
+    t.after(() => sandbox.remove())
+    const app = sandbox.start(sandbox.write('app.ts', program('README.md')), env)
+    assert.equal(await app.ended, 1)
+    assert.match(app.stderr, /ECONNREFUSED/)
+  })
+})

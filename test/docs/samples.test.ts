@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { assertEveryKeyExpires, freePort, type RedisServer, startRedis } from '../support/redis-server.ts'
+import { allPages, program } from './pages.ts'
+import { type Running, Sandbox } from './sandbox.ts'
+
+// The TypeScript of each page is one program. All of them compile; each is run, and does what its page says.
+
+const nameOf = (path: string) =>
+  `${path
+    .replace(/^docs\//, '')
+    .replace(/\.md$/, '')
+    .replaceAll('/', '-')}.ts`
+// What is generated shows signatures, not programs.
+const programs = allPages().filter((path) => !path.startsWith('docs/reference/') && program(path) !== '')
+
+const sandbox = new Sandbox()
+let redis: RedisServer
+
+before(async () => {
+  for (const path of programs) sandbox.write(nameOf(path), program(path))
+  redis = await startRedis()
+})
+after(async () => {
+  await assertEveryKeyExpires(await redis.connect())
+  await redis.stop()
+  sandbox.remove()
+})
+
+test('the samples of every page compile', async () => {
+  assert.equal(await sandbox.typeErrors(), '')
+})
+
+test('no page has samples that are not run', () => {
+  // README.md in readme.test.ts, the others below.
+  assert.deepEqual(programs, [
+    'README.md',
+    'docs/express.md',
+    'docs/production.md',
+    'docs/redis-guide.md',
+    'docs/schema.md',
+    'docs/testing.md',
+  ])
+})
+
+for (const path of ['docs/redis-guide.md', 'docs/schema.md']) {
+  test(`${path} prints what it says`, async () => {
+    const expected = [...program(path).matchAll(/console\.log\(.*\/\/ prints (.*)$/gm)].map(([, text]) => text)
+    const running = sandbox.start(nameOf(path), { REDIS_URL: redis.url })
+    assert.equal(await running.ended, 0, running.output)
+    assert.deepEqual(running.stdout.trimEnd().split('\n'), expected)
+    assert.equal(running.stderr, '')
+  })
+}
+
+test('the tests of docs/testing.md pass', async () => {
+  const running = sandbox.start('testing.ts', {})
+  assert.equal(await running.ended, 0, running.output)
+  assert.match(running.stdout, /pass 5\n.*fail 0\n.*skipped 0/s)
+})
+
+describe('the app of docs/express.md', () => {
+  let app: Running
+  let url: string
+
+  before(async () => {
+    const port = await freePort()
+    app = sandbox.start('express.ts', { REDIS_URL: redis.url, PORT: String(port) })
+    await app.listens(port)
+    url = `http://127.0.0.1:${port}`
+  })
+  after(() => app.stop())
+
+  const send = (path: string, cookie = '', form?: Record<string, string>) =>
+    fetch(url + path, {
+      redirect: 'manual',
+      headers: { cookie },
+      ...(form && { method: 'POST', body: new URLSearchParams(form) }),
+    })
+  const cookieOf = (response: Response) => response.headers.getSetCookie().join().split(';')[0] ?? ''
+
+  test('keeps a cart, which outlives the login in a session with another token', async () => {
+    const added = await send('/cart', '', { item: 'umbrella' })
+    assert.equal(added.status, 303)
+    const visitor = cookieOf(added)
+    await send('/cart', visitor, { item: 'hat' })
+
+    const login = await send('/login', visitor, { username: 'andrew' })
+    const user = cookieOf(login)
+    assert.equal(login.headers.getSetCookie().length, 1)
+    assert.notEqual(user, visitor)
+    assert.deepEqual(await (await send('/cart', user)).json(), ['umbrella', 'hat'])
+    assert.deepEqual(await (await send('/cart', visitor)).json(), [], 'the old token is still good')
+
+    const logout = await send('/logout', user, {})
+    assert.match(logout.headers.getSetCookie().join(), /^sid=; Max-Age=0;/)
+    assert.deepEqual(await (await send('/cart', user)).json(), [])
+  })
+
+  test('logs a visitor in who has no session yet', async () => {
+    const user = cookieOf(await send('/login', '', { username: 'andrew' }))
+    assert.match(user, /^sid=[\w-]{43}$/)
+  })
+
+  test('commits a profile before it says so', async () => {
+    const response = await send('/profile', '', { username: 'andrew' })
+    assert.equal(await response.text(), 'Saved.')
+    assert.match(cookieOf(response), /^sid=/)
+  })
+
+  test('discards the change of a handler that throws, and answers with the error handler', async () => {
+    const cookie = cookieOf(await send('/cart', '', { item: 'umbrella' }))
+    const response = await send('/fails', cookie, {})
+    assert.equal(response.status, 500)
+    assert.deepEqual(await response.json(), { error: 'ERR_UNKNOWN' })
+    assert.deepEqual(response.headers.getSetCookie(), [])
+    const client = await redis.connect()
+    const sessions = Object.values(await redis.dump()).filter((value) => !Array.isArray(value))
+    assert.ok(!JSON.stringify(sessions).includes('nobody'))
+    client.destroy()
+  })
+
+  test('counts in the open event stream', async () => {
+    const first = await send('/events')
+    assert.equal(await first.text(), 'data: 1\n\ndata: 2\n\ndata: 3\n\n')
+    const again = await send('/events', cookieOf(first))
+    assert.equal(await again.text(), 'data: 4\n\ndata: 5\n\ndata: 6\n\n')
+  })
+
+  test('has no warning to give', () => {
+    assert.equal(app.output, '')
+  })
+})
+
+describe('the app of docs/production.md', () => {
+  test('finishes the requests that it has, closes its connections and ends when it is asked to', async () => {
+    const port = await freePort()
+    const app = sandbox.start('production.ts', { REDIS_URL: redis.url, PORT: String(port) })
+    await app.listens(port)
+    // Ready when the first answer is there, under way when the second has reached the app.
+    const slow = fetch(`http://127.0.0.1:${port}/slow`)
+    while (!app.stdout.includes('working')) await pause(10)
+    app.signal('SIGTERM')
+    assert.equal(await (await slow).text(), 'done')
+    assert.equal(await app.ended, 0, app.output)
+  })
+})

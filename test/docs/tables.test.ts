@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { milliseconds } from '../../src/core/duration.ts'
+import { RESERVED_FIELDS } from '../../src/core/fields.ts'
+import { readOptions } from '../../src/core/options.ts'
+import { Session } from '../../src/core/session.ts'
+import { Sessions } from '../../src/core/sessions.ts'
+import * as coatcheck from '../../src/index.ts'
+import { memoryStore } from '../../src/memory.ts'
+import { allPages, ROOT, readPage, tableRows } from './pages.ts'
+
+// The tables of options, errors and warnings say what the sources say.
+
+const README = readPage('README.md')
+const source = (path: string) => readFileSync(join(ROOT, 'src', path), 'utf8')
+
+/** The properties of an interface, with their doc comments. */
+function properties(text: string, name: string): Map<string, string> {
+  const body = new RegExp(`^export interface ${name} \\{\\n(.*?)^\\}`, 'ms').exec(text)?.[1]
+  assert.ok(body, `no interface ${name}`)
+  const found = new Map<string, string>()
+  for (const [, comment = '', property = ''] of body.matchAll(
+    /^(?: {2}\/\*\*(.*?)\*\/\n)? {2}(?:readonly )?(\w+)\??:/gms,
+  )) {
+    found.set(property, comment.replaceAll(/\s*\n\s*\*\s*/g, ' '))
+  }
+  return found
+}
+
+/** `code` without its back-ticks. */
+const plain = (cell: string) => cell.replaceAll('`', '')
+
+describe('the configuration tables of the README', () => {
+  for (const [heading, file, name] of [
+    ['createSessions\\(options\\)', 'core/options.ts', 'SessionsOptions'],
+    ['cookie', 'core/cookie.ts', 'CookieOptions'],
+    ['redisStore\\(client, options\\)', 'redis/redis-store.ts', 'RedisStoreOptions'],
+    ['memoryStore\\(options\\)', 'memory/memory-store.ts', 'MemoryStoreOptions'],
+    ['expressSessions\\(sessions, options\\)', 'express.ts', 'ExpressSessionsOptions'],
+  ] as const) {
+    const declared = properties(source(file), name)
+    const rows = tableRows(README, heading)
+
+    test(`list every option of ${name}, and no other`, () => {
+      assert.deepEqual(rows.map(([option = '']) => plain(option)).sort(), [...declared.keys()].sort())
+    })
+
+    test(`give the defaults of ${name} as they are declared`, () => {
+      for (const [option = '', shown = ''] of rows) {
+        const comment = declared.get(plain(option)) ?? ''
+        const quoted = /Default:? `([^`]*)`/.exec(comment)?.[1]
+        const bare = /Default ([\d,]+)/.exec(comment)?.[1]
+        const expected = quoted ?? bare
+        if (expected !== undefined) assert.ok(plain(shown).startsWith(expected), `${option}: ${shown}, but ${comment}`)
+      }
+    })
+  }
+
+  test('give the durations and the limit that hold when an option is left out', () => {
+    const settings = readOptions({ store: memoryStore() })
+    const shown = new Map(
+      tableRows(README, 'createSessions\\(options\\)').map(([option = '', value = '']) => [
+        plain(option),
+        plain(value),
+      ]),
+    )
+    for (const name of ['idleTimeout', 'lifetime', 'storeTimeout', 'rotationGrace', 'reuseWindow'] as const) {
+      assert.equal(milliseconds(shown.get(name)!.replaceAll("'", ''), name), settings[name], name)
+    }
+    const { limit, whenFull } = settings.maxPerUser
+    assert.equal(shown.get('maxPerUser'), `{ limit: ${limit}, whenFull: '${whenFull}' }`)
+  })
+
+  test('are repeated without a contradiction in docs/express.md', () => {
+    const rows = tableRows(readPage('docs/express.md'), 'Mounting it')
+    assert.deepEqual(
+      rows.map(([option = '']) => plain(option)).sort(),
+      [...properties(source('express.ts'), 'ExpressSessionsOptions').keys()].sort(),
+    )
+  })
+})
+
+describe('the table of errors in the README', () => {
+  const rows = tableRows(README, 'Errors').map(([code = '', name = '', status = '']) => [
+    plain(code),
+    plain(name),
+    status,
+  ])
+  const text = source('core/errors.ts')
+
+  test('lists every code, and no other', () => {
+    const codes = new Set([...text.matchAll(/'(ERR_[A-Z_]+)'/g)].map(([, code]) => code))
+    assert.deepEqual(rows.map(([code]) => code).sort(), [...codes].sort())
+  })
+
+  test('names the class and the status of each', () => {
+    const make: Record<string, (code: string) => coatcheck.CoatcheckError> = {
+      ArgumentError: () => new coatcheck.ArgumentError(''),
+      ConfigError: () => new coatcheck.ConfigError(''),
+      DataError: () => new coatcheck.DataError('read', []),
+      FieldError: (code) => new coatcheck.FieldError(code as coatcheck.FieldErrorCode, '', ''),
+      HeadersSentError: () => new coatcheck.HeadersSentError(),
+      MountError: () => new coatcheck.MountError(''),
+      SessionEndedError: () => new coatcheck.SessionEndedError(),
+      StoreError: (code) => new coatcheck.StoreError(code as coatcheck.StoreErrorCode, '', 'none'),
+      UserLimitError: () => new coatcheck.UserLimitError(1),
+    }
+    for (const [code = '', name = '', status] of rows) {
+      const error = make[name]?.(code)
+      assert.ok(error, `no class ${name}`)
+      assert.deepEqual([error.code, error.name, String(error.status)], [code, name, status])
+    }
+    for (const [, type = '', members = ''] of text.matchAll(
+      /export type (\w+)ErrorCode =([^\n]*(?:\n {2}\|[^\n]*)*)/g,
+    )) {
+      for (const [, code] of members.matchAll(/'(ERR_\w+)'/g)) {
+        assert.ok(
+          rows.some(([each, name]) => each === code && name === `${type}Error`),
+          `${code} is of ${type}Error`,
+        )
+      }
+    }
+  })
+})
+
+describe('the tables of calls in the README', () => {
+  for (const [heading, { prototype }] of [
+    ['The session of a request, sessions.of\\(req\\)', Session],
+    ['Without a request, sessions', Sessions],
+  ] as const) {
+    test(`list every member of ${prototype.constructor.name}, and no other`, () => {
+      const listed = tableRows(README, heading).flatMap(([cell = '']) => cell.match(/(?<=`)\w+/g) ?? [])
+      const members = Object.getOwnPropertyNames(prototype).filter(
+        (name) => !['constructor', 'openRequest'].includes(name),
+      )
+      assert.deepEqual(listed.toSorted(), members.toSorted())
+    })
+  }
+})
+
+describe('other lists in the documents', () => {
+  test('the dependencies are those of docs/decisions/002-dependencies.md, and have none', () => {
+    const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+    const page = readPage('docs/decisions/002-dependencies.md')
+    const listed = [...page.matchAll(/^- `([\w-]+)` (?:parses|reads)/gm)].map(([, name]) => name!)
+    assert.deepEqual(listed.toSorted(), Object.keys(dependencies).toSorted())
+    for (const name of listed) {
+      const installed = JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8'))
+      assert.deepEqual(Object.keys(installed.dependencies ?? {}), [])
+    }
+  })
+
+  test('every warning that the library gives is in docs/production.md, and no other', () => {
+    const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ts'),
+    )
+    const given = new Set(files.flatMap((name) => source(name).match(/COATCHECK_[A-Z_]+/g) ?? []))
+    const listed = tableRows(readPage('docs/production.md'), 'Warnings').map(([code = '']) => plain(code))
+    assert.deepEqual(listed.sort(), [...given].sort())
+  })
+
+  test('docs/how-it-works.md names every reserved field', () => {
+    const page = readPage('docs/how-it-works.md')
+    for (const field of RESERVED_FIELDS) assert.ok(page.includes(`\`${field}\``), field)
+  })
+
+  test('every error code and warning that a document mentions exists', () => {
+    const known = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map(source)
+      .join('\n')
+    for (const path of allPages()) {
+      for (const code of readPage(path).match(/\b(?:ERR|COATCHECK)_[A-Z_]+\b/g) ?? []) {
+        if (code === 'ERR_UNKNOWN') continue // of an application, in an example
+        assert.ok(known.includes(code), `${path}: ${code}`)
+      }
+    }
+  })
+})
