@@ -27,10 +27,13 @@ local remove_first, remove_last = take(1)
 local increment_first, increment_last = take(2)
 
 -- Nothing is written unless every increment can be: ±(2^53 - 1) is what a JavaScript number holds exactly.
+local sums = {}
 for i = increment_first, increment_last, 2 do
-  local value = redis.call('HGET', key, ARGV[i]) or '0'
-  if not (value == '0' or string.match(value, '^-?[1-9]%d*$')) then return { 'not-integer', ARGV[i] } end -- guard: integer
-  if math.abs(tonumber(value)) > 9007199254740991 or math.abs(tonumber(value) + tonumber(ARGV[i + 1])) > 9007199254740991 then return { 'out-of-range', ARGV[i] } end -- guard: range
+  local value = sums[ARGV[i]] or redis.call('HGET', key, ARGV[i]) or '0'
+  if not (type(value) == 'number' or value == '0' or string.match(value, '^-?[1-9]%d*$')) then return { 'not-integer', ARGV[i] } end -- guard: integer
+  local sum = tonumber(value) + tonumber(ARGV[i + 1])
+  if math.abs(tonumber(value)) > 9007199254740991 or math.abs(sum) > 9007199254740991 then return { 'out-of-range', ARGV[i] } end -- guard: range
+  sums[ARGV[i]] = sum
 end
 
 if ARGV[4] ~= '' then session.idle = milliseconds(ARGV[4]) end

@@ -31,7 +31,7 @@ if USER ~= '' then
       end
     end
     if #living >= limit and refuse then return { 'full' } end -- guard: refuse
-    table.sort(living, function(a, b) return a.created < b.created end)
+    table.sort(living, function(a, b) return a.created < b.created or (a.created == b.created and a.id < b.id) end)
     for i = 1, #living - limit + 1 do evict[#evict + 1] = living[i] end -- guard: evict
   end
 end

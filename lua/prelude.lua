@@ -76,7 +76,7 @@ end
 local function rank_user(index)
   if not (index.users and MONITORING) then return end
   local latest = redis.call('ZRANGE', index.user, -1, -1, 'WITHSCORES')
-  if latest[1] then
+  if latest[1] and tonumber(latest[2]) > NOW then -- what has expired may stand there still
     redis.call('ZADD', index.users, latest[2], USER)
     expire_index(index.users, latest[2])
   else

@@ -173,6 +173,14 @@ export function storeContract(open: Open): void {
       assert.deepEqual(await statuses(store, newRef('andrew')), ALL_ENDED)
     })
 
+    on('count two increments of one field together when they check its range', async ({ store }) => {
+      const ref = await begin(store, { data: { n: String(2 ** 53 - 3) } })
+      const twice = (by: number) => store.commit(ref, changes({ increments: Array(2).fill(['n', by]) }), call())
+      assert.deepEqual(await twice(2), { status: 'out-of-range', field: 'n' })
+      const reply = await twice(1)
+      assert.deepEqual(reply.status === 'ok' && reply.increments, [2 ** 53 - 2, 2 ** 53 - 1])
+    })
+
     on('give a record that does not change under its reader', async ({ store }) => {
       const ref = await begin(store, { data: { a: '1' } })
       const record = await store.load(ref.id, call())

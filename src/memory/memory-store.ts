@@ -124,7 +124,7 @@ class MemoryStore implements SessionStore {
     const now = this.now()
     if (userId !== null) {
       const others = this.#live().filter((record) => record.userId === userId)
-      others.sort((a, b) => a.createdAt - b.createdAt)
+      others.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
       const tooMany = others.length - maxPerUser.limit + 1
       if (tooMany > 0 && maxPerUser.whenFull === 'refuse') return { status: 'full' }
       for (const { id } of others.slice(0, Math.max(0, tooMany))) this.#entries.delete(id)
