@@ -70,7 +70,7 @@ class MemoryStore implements SessionStore {
     const found = this.#find(id)
     if (found.status === 'moved') return this.load(found.to)
     if (found.status === 'ended') return null
-    this.#put(id, found.record.fields, this.#expiry(id))
+    this.#put(id, found.record.fields, found.expiry)
     // A copy: what the caller holds does not change under it.
     return { ...found.record, fields: new Map(found.record.fields) }
   }
@@ -167,7 +167,7 @@ class MemoryStore implements SessionStore {
   async timeToLive(id: string): Promise<number | null> {
     const found = this.#find(id)
     if (found.status === 'moved') return this.timeToLive(found.to)
-    return found.status === 'ok' ? this.#expiry(id) - this.now() : null
+    return found.status === 'ok' ? found.expiry - this.now() : null
   }
 
   async count(): Promise<number> {
@@ -184,7 +184,7 @@ class MemoryStore implements SessionStore {
   async close(): Promise<void> {}
 
   /** The scripts' guard: the session is alive, or why it is not. */
-  #find(id: string): Ok<{ record: SessionRecord }> | Ended | Moved {
+  #find(id: string): Ok<{ record: SessionRecord; expiry: number }> | Ended | Moved {
     const entry = this.#entries.get(id)
     if (entry === undefined) return { status: 'ended' }
     if (entry.expiry <= this.now()) {
@@ -194,11 +194,7 @@ class MemoryStore implements SessionStore {
     const to = entry.fields.get('_successor')
     if (to !== undefined && this.now() < Number(entry.fields.get('_grace_until'))) return { status: 'moved', to } // guard: grace
     const record = parseRecord(id, entry.fields)
-    return record === null ? { status: 'ended' } : { status: 'ok', record }
-  }
-
-  #expiry(id: string): number {
-    return this.#entries.get(id)?.expiry ?? 0
+    return record === null ? { status: 'ended' } : { status: 'ok', record, expiry: entry.expiry }
   }
 
   /** Writes a session that is accessed now. @returns now */
