@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type CoatcheckError, type SessionStore, StoreError } from '../../src/index.ts'
+import { CoatcheckError, type SessionStore, StoreError } from '../../src/index.ts'
 import { type Adapter, basics, type Handler, open } from './app.ts'
 import type { Bench } from './bench.ts'
 
@@ -117,6 +117,22 @@ export function failuresContract(adapter: Adapter, bench: Bench): void {
       )
       failing = false
       assert.deepEqual((await ada.get('/seen')).json.data, { name: 'Ada' })
+    })
+
+    it('answers 500 to an error of the store that is none of ours, and says nothing of it', async (t) => {
+      const bug = new RangeError('secret 42 is out of range')
+      const store = bench.store(() => ({ create: () => Promise.reject(bug) }))
+      const { visitor, errors } = await open(t, bench, adapter, { sessions: bench.sessions({ store }), routes: basics })
+      const reply = await visitor().post('/begin')
+      assert.deepEqual([reply.status, reply.cookies, reply.json], [500, [], { error: 'Internal server error' }])
+      assert.deepEqual(errors, [bug])
+    })
+
+    it('answers with the status of an error that it has no words for', async (t) => {
+      const store = bench.store(() => ({ create: () => Promise.reject(new CoatcheckError('ERR_LATER', 'later', 507)) }))
+      const { visitor } = await open(t, bench, adapter, { sessions: bench.sessions({ store }), routes: basics })
+      const reply = await visitor().post('/begin')
+      assert.deepEqual([reply.status, reply.json], [507, { error: 'Internal server error' }])
     })
 
     it('answers 503 when a session cannot begin, and hands out no cookie', async (t) => {

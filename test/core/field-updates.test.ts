@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { SessionEndedError } from '../../src/core/errors.ts'
@@ -142,5 +143,23 @@ describe('updates of a field', () => {
     door.open()
     assert.equal(await updates.run(ref, 'list', null, push(3)), '[1,3]')
     assert.equal(field.text, '[1,3]')
+  })
+
+  it('that go together learn together what has become of them', async () => {
+    const outcomes: string[] = []
+    const compareAndSet: CompareAndSet = async (_ref, _field, _expected, _next, call) => {
+      outcomes.push(call.outcome)
+      await pause(1)
+      // The first is refused, the second hangs, having been refused before.
+      call.outcome = 'none'
+      outcomes.push(call.outcome)
+      if (outcomes.length === 2) throw new SessionEndedError()
+      await once(call.signal, 'abort')
+    }
+    const updates = new FieldUpdates(compareAndSet, readOptions({ store: memoryStore(), storeTimeout: 200 }))
+    const [alone, ...together] = [1, 2, 3].map((n) => updates.run(ref, 'list', null, push(n)))
+    await assert.rejects(alone as Promise<unknown>, SessionEndedError)
+    for (const update of together) await assert.rejects(update, { code: 'ERR_STORE_TIMEOUT', outcome: 'none' })
+    assert.deepEqual(outcomes, ['unknown', 'none', 'unknown', 'none'])
   })
 })

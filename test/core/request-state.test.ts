@@ -154,6 +154,16 @@ describe('a request without a session', () => {
 })
 
 describe('a request with a session', () => {
+  it('knows whose it is, since when, and until when', async () => {
+    const { request, sessions } = start({ idleTimeout: '1m' })
+    const { token, id } = await sessions.create({}, { userId: 'ada', lifetime: '10m' })
+    const { session } = await request(token)
+    const { createdAt, lastAccessedAt, deadline, expiresAt } = session
+    assert.deepEqual([session.id, session.userId, session.ended], [id, 'ada', false])
+    assert.deepEqual([lastAccessedAt, deadline], [createdAt, (createdAt ?? 0) + 600_000])
+    assert.equal(expiresAt, (createdAt ?? 0) + session.idleTimeout)
+  })
+
   it('reads it, and writes nothing when nothing was changed', async () => {
     const { store, request, finish, begun } = start()
     const { token, id } = await begun({ name: 'Ada', list: [1] })
@@ -400,6 +410,25 @@ describe('a logout', () => {
     await creating
     assert.match(state.takeCookie() ?? '', /Max-Age=0/)
     assert.equal(await store.count({} as never), 0)
+  })
+
+  it('of a session that is still being begun comes before the writes that follow it', async () => {
+    const { store, request } = start()
+    for (const write of [
+      (session: Session<Record<string, unknown>>) => session.commit(),
+      (session: Session<Record<string, unknown>>) => session.increment('views' as never),
+      (session: Session<Record<string, unknown>>) => session.update('cart', () => ['hat']),
+    ]) {
+      const { state, session } = await request()
+      session.data.name = 'Ada'
+      const begun = session.commit()
+      const loggedOut = session.logout()
+      await assert.rejects(write(session), { code: 'ERR_SESSION_ENDED' })
+      await Promise.all([begun, loggedOut])
+      assert.deepEqual([session.id, session.data], [null, {}])
+      assert.match(state.takeCookie() ?? '', /Max-Age=0/)
+      assert.equal(await store.count({} as never), 0)
+    }
   })
 })
 

@@ -131,6 +131,43 @@ describe('a schema with defaults and conversions', () => {
   })
 })
 
+describe('what a schema says is wrong', () => {
+  /** Accepts nothing but no data at all, and finds fault in its own way. */
+  const faulty = (issues: readonly { message: string; path?: readonly (PropertyKey | { key: PropertyKey })[] }[]) =>
+    ({
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: object) => (Object.keys(value).length === 0 ? { value } : { issues }),
+      },
+    }) as DataSchema
+
+  test('is told by the names of the fields, each once, and not in its own words', async () => {
+    const message = 'umbrella is no hat'
+    for (const [issues, fields] of [
+      [[{ message, path: ['cart', 0] }], ['cart']],
+      [[{ message, path: [{ key: 'cart' }, { key: 0 }] }], ['cart']],
+      [
+        [
+          { message, path: ['cart', 0] },
+          { message, path: ['views'] },
+          { message, path: ['cart', 1] },
+        ],
+        ['cart', 'views'],
+      ],
+      // Of the data as a whole.
+      [[{ message }, { message, path: [] }], ['the data']],
+    ] as const) {
+      const sessions = createSessions<{ cart: string }>({ store: memoryStore(), schema: faulty(issues) as never })
+      await assert.rejects(sessions.create({ cart: 'umbrella' }), (error) => {
+        assert.ok(error instanceof DataError && !error.message.includes('umbrella'))
+        assert.deepEqual(error.fields, fields)
+        return true
+      })
+    }
+  })
+})
+
 describe('an unusable schema', () => {
   const refuses = (schema: unknown, message: RegExp) =>
     assert.throws(() => createSessions({ store: memoryStore(), schema: schema as DataSchema }), {
@@ -146,6 +183,13 @@ describe('an unusable schema', () => {
       z.object({ cart: z.string().optional() }).refine(async () => true),
       /synchronous/,
     ))
+
+  test('that is asynchronous and fails is refused at start, and does no more', async () => {
+    const validate = () => Promise.reject(new Error('no such table'))
+    refuses({ '~standard': { version: 1, vendor: 'test', validate } }, /synchronous/)
+    // A rejection that nobody has handled by now ends the process: here, it fails this test.
+    await new Promise(setImmediate)
+  })
 
   test('that is no Standard Schema is refused at start', () => refuses({ cart: 'string' }, /Standard Schema/))
 })

@@ -53,6 +53,12 @@ const bodies: Record<string, (res: ServerResponse, change: () => void) => unknow
     change()
     res.end('def')
   },
+  'a length known before, in an encoding': (res, change) => {
+    res.setHeader('Content-Length', 3)
+    change()
+    res.write('6120', 'hex')
+    res.end('4b', 'hex')
+  },
   'a length known before, all in one write': (res, change) => {
     res.setHeader('Content-Length', '4')
     res.write('\u00e9\u00e9')
@@ -201,6 +207,9 @@ for (const version of versions) {
             held.hold()
             res.write('dropped', (error) => told.push(error))
             res.once('drain', () => {
+              // Nor does a head that comes now go anywhere; Node has sent one, and would throw.
+              assert.equal(res.writeHead(201, { 'X-Late': '1' }), res)
+              res.flushHeaders()
               assert.equal(
                 res.write('also dropped', () => told.push('late write')),
                 true,
@@ -213,6 +222,7 @@ for (const version of versions) {
       })
       const reply = await visitor().get('/')
       assert.deepEqual([reply.status, reply.json], [503, { error: 'Session store unavailable' }])
+      assert.equal(reply.headers['x-late'], undefined)
       assert.ok(told[0] instanceof StoreError)
       assert.deepEqual(told.slice(1), ['late write', 'late end'])
     })
@@ -262,6 +272,27 @@ for (const version of versions) {
       await wire.until((text) => text.endsWith('whol'))
       held.release()
       await wire.until((text) => text.endsWith('whole'))
+      assert.equal((await ada.get('/seen')).json.data.step, 1)
+    })
+
+    it('that Node refuses when its turn comes is broken off and reported, and the changes stay', async (t) => {
+      const { visitor, errors } = await openExpress(t, bench, version, {
+        after(app, sessions) {
+          app.get('/short', (req, res) => {
+            sessions.of(req).data.step = 1
+            res.strictContentLength = true
+            res.setHeader('Content-Length', 10)
+            res.end('too short', () => undefined)
+          })
+        },
+      })
+      const ada = visitor()
+      await ada.post('/begin')
+      await assert.rejects(ada.get('/short'), { code: 'ECONNRESET' })
+      assert.deepEqual(
+        errors.map((error) => (error as NodeJS.ErrnoException).code),
+        ['ERR_HTTP_CONTENT_LENGTH_MISMATCH'],
+      )
       assert.equal((await ada.get('/seen')).json.data.step, 1)
     })
 

@@ -216,6 +216,7 @@ for (const version of versions) {
               res.writeHead(status, headers)
               res.flushHeaders()
               assert.equal(res.headersSent, true)
+              res.flushHeaders()
               setImmediate(() => {
                 sessions.of(req).data.step = status
                 held.hold()

@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { tags } from '../../src/core/tags.ts'
 import { redisStore } from '../../src/redis.ts'
 import { open } from '../core/sessions-contract.ts'
+import { begin, call, newRef } from '../store-contract.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { assertConsistent } from './consistency.ts'
 import { keysOf, measureStall, newPrefix, useRedis, warningsOf } from './support.ts'
@@ -155,6 +156,40 @@ describe('a Redis that may evict keys', () => {
       if (warnings[0]) assert.match(warnings[0].message, /volatile-ttl.*noeviction/)
     }
     assert.deepEqual(codes, [[], ['COATCHECK_EVICTION'], []])
+  })
+})
+
+describe('an operation that takes more than one command', () => {
+  const redis = useRedis()
+
+  it('is given up at the deadline, with certainty that nothing was done', async () => {
+    const prefix = newPrefix()
+    const store = redisStore(redis.client, { prefix })
+    const first = await begin(store, { userId: 'ada' })
+    // The user is at the limit: the first answer only says whose sessions may have to end.
+    const late = { ...call(), expired: true }
+    const session = { ...newRef('ada'), idleTimeout: 60_000, lifetime: 600_000, data: new Map() }
+    await assert.rejects(store.create({ ...session, maxPerUser: { limit: 1, whenFull: 'evict-oldest' } }, late))
+    assert.equal(late.outcome, 'none')
+    assert.equal((await store.load(first.id, call()))?.userId, 'ada')
+    assert.equal(await store.load(session.id, call()), null)
+    await assertConsistent(redis.client, prefix)
+  })
+
+  it('finds no session that ends between two of them', async () => {
+    const prefix = newPrefix()
+    let gone: string | undefined
+    const store = redisStore(redis.client, {
+      prefix,
+      onCommand: ([word]) => {
+        // Sent on the same connection just before it.
+        if (word === 'PTTL' && gone !== undefined) void redis.client.del(gone)
+      },
+    })
+    const { id } = await begin(store)
+    assert.ok(((await store.timeToLive(id, call())) ?? 0) > 0)
+    gone = keysOf(prefix, id).session
+    assert.equal(await store.timeToLive(id, call()), null)
   })
 })
 

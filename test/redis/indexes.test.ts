@@ -90,6 +90,22 @@ describe('the indexes of a partition', () => {
     assert.deepEqual(new Set(await members(keys.seen)), new Set([ada.id, second.id, third.id]))
   })
 
+  it('are no list of the most recent for a client that may not read the sessions', async (t) => {
+    const { prefix, store, keys } = await start()
+    await redis.client.sendCommand(['ACL', 'SETUSER', 'blind', 'on', 'nopass', '~*', '&*', '+@all', '-hmget'])
+    t.after(() => redis.client.sendCommand(['ACL', 'DELUSER', 'blind']))
+    const blind = await redis.server.connect({ username: 'blind', password: 'any' })
+    t.after(() => blind.destroy())
+    await assert.rejects(redisStore(blind, { prefix }).recent(3, call()), {
+      code: 'ERR_STORE_REPLY',
+      outcome: 'none',
+      message: /NOPERM/,
+    })
+    // Nothing was taken for gone.
+    assert.equal((await members(keys.seen)).length, 1)
+    assert.equal((await store.recent(3, call())).length, 1)
+  })
+
   it('list no session twice that is accessed while they are read', async () => {
     const prefix = newPrefix()
     const store = redisStore(redis.client, { prefix })
