@@ -127,7 +127,7 @@ export class RequestState {
     const text = await this.operations.update(this.record, field, known, change)
     this.#stored(field, text)
     // A field that is gone may still have an inherited namesake, such as `constructor`.
-    return text === null ? undefined : this.#viewed().values[field]
+    return text === null ? undefined : this.#written(field, text)
   }
 
   setIdleTimeout(ms: number): void {
@@ -225,6 +225,15 @@ export class RequestState {
     if (this.record === null) return
     if (news.id !== undefined && news.id !== this.record.id) this.#superseded = true
     this.record = { ...this.record, ...news }
+  }
+
+  /** A field just written, the same object as in the data. That another one does not fit the schema is for whoever reads that. */
+  #written(field: string, text: string): unknown {
+    try {
+      return this.#viewed().values[field]
+    } catch {
+      return this.operations.settings.checker?.readField(field, text)
+    }
   }
 
   /** The store now holds `text` in `field`. */

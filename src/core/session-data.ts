@@ -39,7 +39,7 @@ export class SessionData {
       this.#baseline.delete(field)
       return
     }
-    const value = this.#checker?.readField(field, text) ?? decode(text)
+    const value = this.#asRead(field, text)
     this.values[field] = value
     this.#baseline.set(field, encode(field, value))
   }
@@ -74,6 +74,15 @@ export class SessionData {
   committed({ set, remove }: DataChanges): void {
     for (const [field, text] of set) this.#baseline.set(field, text)
     for (const field of remove) this.#baseline.delete(field)
+  }
+
+  /** An increment asks no schema. What does not fit is in the store already: the next read of the data says so, not this write. */
+  #asRead(field: string, text: string): unknown {
+    try {
+      return this.#checker?.readField(field, text) ?? decode(text)
+    } catch {
+      return decode(text)
+    }
   }
 
   /** `undefined` is no value: a field that holds it is as good as deleted. */

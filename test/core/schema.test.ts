@@ -62,6 +62,108 @@ for (const [library, schema] of Object.entries(schemas)) {
   })
 }
 
+test('a schema types the data', async () => {
+  const store = memoryStore()
+  const zod = createSessions({ store, schema: schemas.zod })
+  const valibot = createSessions({ store, schema: schemas.valibot })
+  const arktype = createSessions({ store, schema: schemas.arktype })
+  const { token } = await zod.create({ cart: ['umbrella'], views: 1 })
+  const all = [await zod.peek(token), await valibot.peek(token), await arktype.peek(token)]
+  for (const session of all) {
+    const cart: string[] | undefined = session?.data.cart
+    const views: number | undefined = session?.data.views
+    assert.deepEqual([cart, views], [['umbrella'], 1])
+    // @ts-expect-error Nobody has described this field.
+    assert.equal(session?.data.other, undefined)
+  }
+  const wrong = { code: 'ERR_DATA_INVALID' }
+  // @ts-expect-error A number is no list of strings.
+  await assert.rejects(zod.create({ cart: 7 }), wrong)
+  // @ts-expect-error
+  await assert.rejects(valibot.create({ cart: 7 }), wrong)
+  // @ts-expect-error
+  await assert.rejects(arktype.create({ cart: 7 }), wrong)
+})
+
+describe('data that does not fit', () => {
+  const schema = z.object({ cart: z.array(z.string()).optional(), views: z.number().max(10).optional() })
+
+  async function begin(stored: Record<string, unknown> = { cart: 'an umbrella', views: 1 }) {
+    const store = memoryStore()
+    const older = createSessions<Record<string, unknown>>({ store })
+    const sessions = createSessions({ store, schema })
+    const { token, id } = await older.create(stored)
+    const request = {}
+    await sessions.openRequest(request, `${new SessionCookie().name}=${token}`)
+    return { older, sessions, session: sessions.of(request), token, id, data: async () => (await older.find(id))?.data }
+  }
+  const misfit = (fields: string[]) => ({ name: 'DataError', code: 'ERR_DATA_INVALID', status: 500, fields })
+
+  test('stands in the way of nothing but reading it', async () => {
+    const { sessions, token, id, data } = await begin()
+    for (const find of [() => sessions.load(token), () => sessions.peek(token), () => sessions.find(id)]) {
+      const found = await find()
+      assert.equal(found?.id, id)
+      for (let i = 0; i < 2; i++) assert.throws(() => found?.data, misfit(['cart']))
+    }
+    assert.deepEqual(
+      (await sessions.recent()).map((session) => session.id),
+      [id],
+    )
+    assert.equal(await sessions.count(), 1)
+    assert.equal(await sessions.touch(token), true)
+    await sessions.setIdleTimeout(token, '5m')
+    assert.ok(((await sessions.timeToLive(token)) ?? 0) > 0)
+    assert.equal(await sessions.increment(token, 'views'), 2)
+    assert.equal(await sessions.update(token, 'views', (views = 0) => views + 1), 3)
+    await assert.rejects(
+      sessions.update(token, 'cart', (cart = []) => [...cart, 'a hat']),
+      misfit(['cart']),
+    )
+    assert.deepEqual(await data(), { cart: 'an umbrella', views: 3 })
+    const rotated = await sessions.rotate(token)
+    assert.equal(await sessions.revoke(rotated.id), true)
+  })
+
+  test('stands in the way of nothing but reading it in a request, logout included', async () => {
+    for (const isRead of [false, true]) {
+      const { session, older, id, data } = await begin()
+      const read = () => assert.throws(() => session.data, misfit(['cart']))
+      if (isRead) read()
+      assert.equal(session.id, id)
+      assert.equal(await session.increment('views'), 2)
+      assert.equal(await session.update('views', (views = 0) => views + 1), 3)
+      assert.equal(await session.update('views', () => undefined), undefined)
+      assert.deepEqual(await data(), { cart: 'an umbrella' })
+      await assert.rejects(
+        session.update('cart', (cart = []) => [...cart, 'a hat']),
+        misfit(['cart']),
+      )
+      session.setIdleTimeout('5m')
+      await session.commit()
+      assert.equal((await older.find(id))?.idleTimeout, 300_000)
+      read()
+      await session.rotate()
+      assert.equal(await older.count(), 1)
+      await session.logout()
+      assert.equal(await older.count(), 0)
+      assert.deepEqual(session.data, {})
+    }
+  })
+
+  test('because an increment has led there is no error of that increment, which was done', async () => {
+    const { sessions, session, token, data } = await begin({ views: 10 })
+    assert.equal(session.data.views, 10)
+    assert.equal(await session.increment('views'), 11)
+    assert.equal(session.data.views, 11)
+    assert.equal(await sessions.increment(token, 'views'), 12)
+    assert.deepEqual(await data(), { views: 12 })
+    session.data.cart = ['a hat']
+    await assert.rejects(session.commit(), misfit(['views']))
+    assert.deepEqual(await data(), { views: 12 })
+  })
+})
+
 describe('migrate', () => {
   const schema = z.object({ cart: z.array(z.string()).optional(), views: z.number().optional() })
   const migrate = ({ cart, ...rest }: Record<string, unknown>) => ({
