@@ -1,4 +1,5 @@
 import type { Adapter } from './adapter-contract/app.ts'
+import { badInputContract } from './adapter-contract/bad-input.ts'
 import type { Bench } from './adapter-contract/bench.ts'
 import { commandsContract } from './adapter-contract/commands.ts'
 import { failuresContract } from './adapter-contract/failures.ts'
@@ -18,4 +19,5 @@ export function adapterContract(adapter: Adapter, bench: Bench): void {
   racesContract(adapter, bench)
   commandsContract(adapter, bench)
   outagesContract(adapter, bench)
+  badInputContract(adapter, bench)
 }
