@@ -8,8 +8,9 @@ import { createSessions, type Sessions, StoreError } from '../../src/index.ts'
 import { scripts } from '../../src/redis/scripts.ts'
 import { type NodeRedisClient, redisStore } from '../../src/redis.ts'
 import { type Data, open } from '../core/sessions-contract.ts'
+import { measureStall } from '../support/lag.ts'
 import { type RedisServer, startRedis } from '../support/redis-server.ts'
-import { measureStall, warningsOf } from './support.ts'
+import { warningsOf } from './support.ts'
 
 /** Every operation, with a token. */
 const OPERATIONS: Record<string, (sessions: Sessions<Data>, token: string, id: string) => Promise<unknown>> = {

@@ -106,16 +106,3 @@ function wordsOf(line: string): string[] {
   const words = line.slice(line.indexOf('] ') + 2).match(/"(?:[^"\\]|\\.)*"/g) ?? []
   return words.map((word) => JSON.parse(word.replace(/\\x([0-9a-f]{2})/g, '\\u00$1')) as string)
 }
-
-/** How long this process itself, on a busy machine, did not get to run at a stretch since the call. */
-export function measureStall(): () => number {
-  let [last, longest] = [performance.now(), 0]
-  const beat = () => {
-    const now = performance.now()
-    longest = Math.max(longest, now - last - 10)
-    last = now
-    return longest
-  }
-  setInterval(beat, 10).unref()
-  return beat
-}
