@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { readOptions } from '../../src/core/options.ts'
+import { createSessions } from '../../src/index.ts'
+import { memoryStore } from '../../src/memory.ts'
 import { assertEveryKeyExpires, freePort, type RedisServer, startRedis } from '../support/redis-server.ts'
-import { allPages, program } from './pages.ts'
+import { allPages, codeBlocks, program, readPage } from './pages.ts'
 import { type Running, Sandbox } from './sandbox.ts'
 
 // The TypeScript of each page is one program. All of them compile; each is run, and does what its page says.
@@ -42,6 +45,53 @@ test('no page has samples that are not run', () => {
     'docs/schema.md',
     'docs/testing.md',
   ])
+})
+
+test('no page has a block that no test looks at', () => {
+  const blocks = allPages()
+    .filter((path) => !path.startsWith('docs/reference/'))
+    .flatMap((path) =>
+      codeBlocks(readPage(path))
+        .filter(({ language }) => language !== 'ts')
+        .map(({ language }) => `${path} ${language}`),
+    )
+  assert.deepEqual([...new Set(blocks)].sort(), [
+    // In readme.test.ts.
+    'README.md console',
+    'README.md http',
+    'README.md sh',
+    // In commands.test.ts.
+    'docs/how-it-works.md redis',
+    // In production.test.ts.
+    'docs/production.md acl',
+  ])
+})
+
+test('a signed-in browser takes three lines', () => {
+  const helper = /^async function signedIn.*?^}$/ms.exec(program('docs/testing.md'))?.[0] ?? assert.fail('no helper')
+  assert.ok(helper.split('\n').length <= 3)
+})
+
+/** Options that a text or a table shows between back-ticks. */
+const shownOptions = allPages().flatMap((path) =>
+  [...readPage(path).matchAll(/`((?:cookie|idleTimeout|lifetime|store|touch\w*|rotation\w*|reuse\w*): [^`]*)`/g)].map(
+    ([, text = '']) => [path, text] as const,
+  ),
+)
+
+for (const [path, text] of shownOptions) {
+  test(`${path} shows options that there are: ${text}`, () => {
+    const options = new Function(`return ({ ${text} })`)()
+    assert.deepEqual(
+      Object.keys(options).filter((name) => !(name in readOptions({ store: memoryStore() }))),
+      [],
+    )
+    createSessions({ store: memoryStore(), ...options })
+  })
+}
+
+test('some options are shown in the text', () => {
+  assert.ok(shownOptions.length >= 5)
 })
 
 for (const path of ['docs/redis-guide.md', 'docs/schema.md']) {
