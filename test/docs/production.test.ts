@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createSessions, type Sessions } from '../../src/index.ts'
 import { redisStore } from '../../src/redis.ts'
@@ -92,6 +93,51 @@ test('out of memory, reads, touches, rotations and logouts go on, and a write is
   assert.deepEqual((await sessions.peek(token!))?.data, { views: 1 })
   assert.equal(await sessions.destroy(tokens[2]!), true)
   assert.equal(await sessions.peek(tokens[2]!), null)
+})
+
+describe('what a crash of Redis loses', () => {
+  /** Does something, kills Redis, and starts it on what it has left on its disk. */
+  async function afterCrash(t: TestContext, args: string[], run: (client: RedisClient) => Promise<void>) {
+    const dir = mkdtempSync(join(tmpdir(), 'coatcheck-crash-'))
+    t.after(() => rmSync(dir, { recursive: true }))
+    const redis = await startRedis({ args, dir })
+    await run(await redis.connect())
+    await redis.stop()
+    const again = await startRedis({ args, dir })
+    t.after(() => again.stop())
+    return createSessions<Data>({ store: redisStore(await again.connect()) })
+  }
+
+  /** Two sessions, one of which ends after `between`. */
+  async function twoSessions(client: RedisClient, between: () => Promise<unknown> = async () => null) {
+    const sessions = createSessions<Data>({ store: redisStore(client) })
+    const [kept, ended] = [await sessions.create({ text: 'kept' }), await sessions.create({ text: 'ended' })]
+    await between()
+    assert.ok(await sessions.destroy(ended.token))
+    const late = await sessions.create({ text: 'late' })
+    return [kept, ended, late].map(({ token }) => token)
+  }
+
+  const CASES: [what: string, args: string[], snapshot: boolean, found: (string | undefined)[]][] = [
+    ['every session, where nothing is persisted', [], false, [undefined, undefined, undefined]],
+    ['what came after the last snapshot, a logout included', [], true, ['kept', 'ended', undefined]],
+    [
+      "nothing, with appendfsync 'always'",
+      ['--appendonly', 'yes', '--appendfsync', 'always'],
+      false,
+      ['kept', undefined, 'late'],
+    ],
+  ]
+  for (const [what, args, snapshot, expected] of CASES) {
+    test(what, async (t) => {
+      let tokens: string[] = []
+      const sessions = await afterCrash(t, args, async (client) => {
+        tokens = await twoSessions(client, async () => snapshot && client.sendCommand(['SAVE']))
+      })
+      const found = await Promise.all(tokens.map(async (token) => (await sessions.load(token))?.data.text))
+      assert.deepEqual(found, expected)
+    })
+  }
 })
 
 test('a value above hash-max-listpack-value more than doubles what a session takes', async (t) => {

@@ -30,6 +30,8 @@ export interface StartOptions {
   args?: readonly string[]
   /** A fixed port, to start a server again where one has been. */
   port?: number
+  /** A folder for what the server persists, which outlives it. Default: one that goes with it. */
+  dir?: string
 }
 
 // The shell tells the server's pid and then waits for the end of its standard input, a pipe from this process. The
@@ -37,31 +39,35 @@ export interface StartOptions {
 // group (Ctrl-C) leave it to do so.
 const GUARD = `
 trap '' INT TERM HUP
-dir=$(mktemp -d)
+dir=$KEEP_IN
+[ -n "$dir" ] || dir=$(mktemp -d)
 "$@" --dir "$dir" </dev/null 2>&1 &
 echo "$!"
 exec >/dev/null
 cat
 kill -KILL "$!"
 wait "$!"
-rm -rf "$dir"
+[ -n "$KEEP_IN" ] || rm -rf "$dir"
 `
 
 /** Starts a server and returns when it accepts connections. The program is `REDIS_SERVER`, or else found in the PATH. */
-export async function startRedis({ args = [], port }: StartOptions = {}): Promise<RedisServer> {
+export async function startRedis({ args = [], port, dir }: StartOptions = {}): Promise<RedisServer> {
   // A free port may be gone before the server binds it: another test file has had the same idea.
   for (let attempts = port === undefined ? 5 : 1; ; attempts--) {
     try {
-      return await launch(port ?? (await freePort()), args)
+      return await launch(port ?? (await freePort()), args, dir)
     } catch (error) {
       if (attempts === 1) throw error
     }
   }
 }
 
-async function launch(port: number, args: readonly string[]): Promise<RedisServer> {
+async function launch(port: number, args: readonly string[], dir = ''): Promise<RedisServer> {
   const options = ['--bind', '127.0.0.1', '--port', `${port}`, '--save', '', '--appendonly', 'no', ...args]
-  const guard = spawn('/bin/sh', ['-c', GUARD, 'sh', redisBinary(), ...options], { stdio: ['pipe', 'pipe', 'ignore'] })
+  const guard = spawn('/bin/sh', ['-c', GUARD, 'sh', redisBinary(), ...options], {
+    env: { ...process.env, KEEP_IN: dir },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
   const exited = once(guard, 'exit')
 
   const [pid, ...log] = await linesUntil(guard.stdout, 'Ready to accept connections')
