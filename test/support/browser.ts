@@ -12,8 +12,8 @@ export interface Browser {
   close(): Promise<void>
 }
 
-/** Chromium with an empty profile of its own. */
-export async function launchBrowser(options: BrowserOptions = {}): Promise<Browser> {
+/** Chromium with an empty profile of its own. `args` come on top of those that it needs. */
+export async function launchBrowser({ args = [], ...options }: BrowserOptions = {}): Promise<Browser> {
   const executablePath = findChromium()
   if (executablePath === undefined) throw new Error('No Chromium: see CONTRIBUTING.md')
   const profile = await mkdtemp(join(tmpdir(), 'coatcheck-browser-'))
@@ -29,6 +29,7 @@ export async function launchBrowser(options: BrowserOptions = {}): Promise<Brows
         '--disable-background-networking',
         '--disable-component-update',
         '--disable-sync',
+        ...args,
       ],
       ...options,
     })
