@@ -354,7 +354,7 @@ export function storeContract(open: Open): void {
     })
 
     on('extends at most to the deadline, whatever the idle timeout', async ({ store }) => {
-      const ref = await begin(store, { idleTimeout: 100, lifetime: 2000 })
+      const ref = await begin(store, { idleTimeout: 1900, lifetime: 2000 })
       await store.commit(ref, changes({ idleTimeout: 500_000 }), call())
       assert.ok((await lifeOf(store, ref)) <= 2000)
     })
@@ -439,7 +439,7 @@ export function storeContract(open: Open): void {
 
     on('refuses a further session when told to, until one has ended', async ({ store }) => {
       const refuse: UserLimit = { limit: 2, whenFull: 'refuse' }
-      const first = await begin(store, { userId: 'andrew', maxPerUser: refuse, idleTimeout: 40 })
+      const first = await begin(store, { userId: 'andrew', maxPerUser: refuse })
       const second = await begin(store, { userId: 'andrew', maxPerUser: refuse })
       const third: NewSession = {
         ...newRef('andrew'),
@@ -451,6 +451,7 @@ export function storeContract(open: Open): void {
       assert.deepEqual(await store.create(third, call()), { status: 'full' })
       assert.equal(await store.load(third.id, call()), null)
       assert.equal(await store.count(call()), 2)
+      await store.commit(first, changes({ idleTimeout: 40 }), call())
       while ((await store.load(first.id, call())) !== null) await pause(5)
       assert.equal((await store.create(third, call())).status, 'ok')
       await store.destroy(second, call())
@@ -524,7 +525,7 @@ export function storeContract(open: Open): void {
     on('leads nowhere once the grace is over', async ({ store }) => {
       const old = await begin(store, { data: { n: '1' } })
       const successor = { ...old, id: idBeside(old) }
-      await store.rotate(old, successor.id, { grace: 40, reuseWindow: 60_000 }, call())
+      await store.rotate(old, successor.id, { grace: 400, reuseWindow: 60_000 }, call())
       assert.equal((await store.load(old.id, call()))?.id, successor.id)
       while ((await store.load(old.id, call())) !== null) await pause(5)
       assert.deepEqual(await statuses(store, old), ALL_ENDED)

@@ -87,7 +87,9 @@ export function useBench(): Bench {
       return observer
     },
     store,
-    sessions: (options = {}) => createSessions<Data>({ store: store(), cookie: { secure: false }, ...options }),
+    // How long a store may take is the subject of few tests, and none for a busy machine to decide.
+    sessions: (options = {}) =>
+      createSessions<Data>({ store: store(), cookie: { secure: false }, storeTimeout: '20s', ...options }),
     note(told) {
       heard.push(told)
       return told

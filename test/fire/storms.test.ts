@@ -302,8 +302,10 @@ describe('a write whose fate is unknown', { timeout: 60_000 }, () => {
     const redis = await startRedis()
     t.after(() => redis.stop())
     const observer = await redis.connect()
-    const sessions = createSessions<Data>({ store: redisStore(await redis.connect()), storeTimeout: 100 })
-    await sessions.destroy((await sessions.create()).token)
+    const store = redisStore(await redis.connect())
+    const patient = createSessions<Data>({ store, storeTimeout: '10s' })
+    await patient.destroy((await patient.create()).token)
+    const sessions = createSessions<Data>({ store, storeTimeout: 100 })
     await observer.configResetStat()
     process.kill(redis.pid, 'SIGSTOP')
     try {
@@ -313,7 +315,7 @@ describe('a write whose fate is unknown', { timeout: 60_000 }, () => {
     }
     // The late answer comes, and the session is ended: create, then destroy.
     while ((await scriptCalls(observer)) < 2);
-    assert.equal(await sessions.count(), 0)
+    assert.equal(await patient.count(), 0)
     assert.deepEqual(await observer.keys('*'), [])
   })
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { parseRecord } from '../../src/core/record.ts'
 import type { Sessions } from '../../src/index.ts'
 import { scripts } from '../../src/redis/scripts.ts'
 import { redisStore } from '../../src/redis.ts'
 import { assertNoSession, type Data, open } from '../core/sessions-contract.ts'
+import { passes } from '../fire/redis-time.ts'
 import { assertConsistent } from './consistency.ts'
 import { keysOf, newPrefix, useRedis, warningsOf } from './support.ts'
 
@@ -164,10 +164,11 @@ describe('a session whose TTL somebody took away', () => {
   it('ends at its deadline all the same', async () => {
     const prefix = newPrefix()
     const sessions = open(redisStore(redis.client, { prefix }))
-    const { token, id } = await sessions.create({ name: 'Ada' }, { lifetime: 60 })
+    const { token, id } = await sessions.create({ name: 'Ada' }, { lifetime: 500 })
     const { session } = keysOf(prefix, id)
+    const { deadline } = (await sessions.peek(token)) ?? assert.fail()
     await redis.client.persist(session)
-    await pause(80)
+    await passes(redis.client, deadline)
     assert.equal(await redis.client.exists(session), 1)
     await assert.rejects(sessions.set(token, { name: 'late' }), { code: 'ERR_SESSION_ENDED' })
     assert.equal(await redis.client.exists(session), 0)
@@ -177,9 +178,12 @@ describe('a session whose TTL somebody took away', () => {
   it('has no time left once its idle timeout has passed', async () => {
     const prefix = newPrefix()
     const sessions = open(redisStore(redis.client, { prefix }))
-    const { token, id } = await sessions.create({ name: 'Ada' }, { idleTimeout: 40 })
-    await redis.client.persist(keysOf(prefix, id).session)
-    await pause(60)
+    const { token, id } = await sessions.create({ name: 'Ada' })
+    const { session } = keysOf(prefix, id)
+    // As if nobody had come for half an hour.
+    const { lastAccessedAt } = (await sessions.peek(token)) ?? assert.fail()
+    await redis.client.hSet(session, 'last_accessed_at', `${lastAccessedAt - 1_800_000}`)
+    await redis.client.persist(session)
     assert.equal(await sessions.timeToLive(token), null)
     assert.equal(await sessions.peek(token), null)
   })
