@@ -105,9 +105,11 @@ export function outagesContract(adapter: Adapter, bench: Bench): void {
       const leaving = ada.post('/leave')
       await arrived.promise
       const thaw = freeze(redis)
+      const [start, busy] = [performance.now(), measureStall()]
       go.resolve()
       const reply = await leaving
       assert.equal(reply.status, 503)
+      assert.ok(performance.now() - start < DEADLINE + 200 + busy())
       assert.match(reply.cookies.join(), /^sid=; Max-Age=0;/)
       thaw()
     })
