@@ -71,22 +71,56 @@ describe('a store on its connection', () => {
     assert.ok(Math.abs((store.now() ?? 0) - 1_700_000_000_000) < 1000)
   })
 
-  it('does not send a script whole when the deadline has passed', async () => {
-    let answer: (error: Error) => void = () => undefined
-    const { client, sent } = fakeClient(([name]) => {
-      if (name !== 'EVALSHA') return name === 'TIME' ? ['1700000000', '0'] : ''
-      return new Promise((_, reject) => {
-        answer = reject
+  for (const [what, reply] of [
+    ['the server does not know the script', new Error('NOSCRIPT No matching script.')],
+    ["the session is another user's", ['user', 'ada']],
+    ['the user is at the limit', ['crowded', ['another id']]],
+  ] as const) {
+    it(`sends nothing more when it hears after the deadline that ${what}`, async () => {
+      let answer: () => void = () => undefined
+      const { client, sent } = fakeClient(([name]) => {
+        if (name === 'TIME') return ['1700000000', '0']
+        if (name !== 'EVALSHA') return ''
+        return new Promise((resolve, reject) => {
+          answer = () => (reply instanceof Error ? reject(reply) : resolve(reply))
+        })
       })
+      const sessions = open(redisStore(client), { storeTimeout: 20 })
+      const acting =
+        reply instanceof Error || reply[0] === 'user'
+          ? sessions.touch(newToken())
+          : sessions.create({}, { userId: 'ada' })
+      await assert.rejects(acting, { code: 'ERR_STORE_TIMEOUT' })
+      answer()
+      await new Promise(setImmediate)
+      assert.deepEqual(
+        sent.filter((name) => name.startsWith('EVAL')),
+        ['EVALSHA'],
+      )
     })
-    const sessions = open(redisStore(client), { storeTimeout: 20 })
-    await assert.rejects(sessions.touch(newToken()), { code: 'ERR_STORE_TIMEOUT' })
-    answer(new Error('NOSCRIPT No matching script.'))
-    await new Promise(setImmediate)
+  }
+
+  it('does not send a script again that was refused for another reason', async () => {
+    const { client, sent } = fakeClient(([name]) => {
+      if (name?.startsWith('EVAL')) throw new Error('ERR user_script:12: in the midst of it')
+      return name === 'TIME' ? ['1700000000', '0'] : ''
+    })
+    const sessions = open(redisStore(client))
+    await assert.rejects(sessions.touch(newToken()), { code: 'ERR_STORE_REPLY', outcome: 'unknown' })
     assert.deepEqual(
       sent.filter((name) => name.startsWith('EVAL')),
       ['EVALSHA'],
     )
+  })
+
+  it('does not claim to know what becomes of a script that it has sent whole', async () => {
+    const { client } = fakeClient(([name]) => {
+      if (name === 'EVALSHA') throw new Error('NOSCRIPT No matching script.')
+      if (name === 'EVAL') return new Promise(() => undefined)
+      return name === 'TIME' ? ['1700000000', '0'] : ''
+    })
+    const sessions = open(redisStore(client), { storeTimeout: 20 })
+    await assert.rejects(sessions.touch(newToken()), { code: 'ERR_STORE_TIMEOUT', outcome: 'unknown' })
   })
 })
 
