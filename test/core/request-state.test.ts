@@ -402,6 +402,20 @@ describe('a logout', () => {
     }
   })
 
+  it('that waits for the session to begin is not undone by writes that wait behind it', async () => {
+    const { store, request } = start()
+    const { session } = await request()
+    const beginning = session.increment('n' as never)
+    const leaving = session.logout()
+    session.data.name = 'Ada'
+    const late = [session.commit(), session.increment('m' as never), session.update('m', () => 1)]
+    const ended = { code: 'ERR_SESSION_ENDED', status: 401 }
+    await Promise.all(late.map((writing) => assert.rejects(writing, ended)))
+    await Promise.all([beginning, leaving])
+    assert.deepEqual(store.calls, ['create', 'destroy'])
+    assert.equal(await store.count({} as never), 0)
+  })
+
   it('ends the session that this request has begun', async () => {
     const { store, request } = start()
     const { state, session } = await request()
