@@ -198,6 +198,22 @@ describe('the text of a value', () => {
     )
   })
 
+  it('goes 500 levels deep: what is deeper is refused, and where another hand wrote it stays text', () => {
+    const arrays = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
+    const objects = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
+    for (const nested of [arrays, objects]) {
+      const deepest: unknown = JSON.parse(nested(500))
+      assert.equal(encode('field', deepest), nested(500))
+      assert.deepEqual(decode(nested(500)), deepest)
+      const tooDeep = { code: 'ERR_FIELD_VALUE', message: /500 levels/ }
+      assert.throws(() => encode('field', JSON.parse(nested(501))), tooDeep)
+      assert.equal(decode(nested(501)), nested(501))
+    }
+    // Brackets in a string are no levels.
+    const brackets = ['['.repeat(501), '\\"'.repeat(501)]
+    assert.deepEqual(decode(encode('field', brackets)), brackets)
+  })
+
   it('keeps a key called __proto__, deep inside too, and pollutes no prototype', () => {
     const value = JSON.parse('{"__proto__":{"polluted":1},"a":[{"__proto__":2}]}')
     assert.deepEqual(decode(encode('field', value)), value)
