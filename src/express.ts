@@ -54,7 +54,7 @@ export function expressSessions<Data>(
     }
     const attach = (state: RequestState) => {
       if (reqSession) req.session = sessions.of(req)
-      observeFailure(req, () => state.discard())
+      observeFailure(req, () => state.discard()) // guard: discard
       new ResponseGate(
         res,
         sessionKeeper(state, {

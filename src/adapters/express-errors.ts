@@ -48,7 +48,7 @@ function watchLayers(prototype: Layer): void {
       return function (this: unknown, req, res, next) {
         if (!watches.has(req)) return original.call(this, req, res, next)
         // Express's own methods fail through this one: res.render, res.sendFile.
-        if (req.next !== undefined && !watchedNext.has(req.next)) req.next = watched(req, req.next)
+        if (req.next !== undefined && !watchedNext.has(req.next)) req.next = watched(req, req.next) // guard: Express's own failures
         return original.call(this, req, res, watched(req, next))
       }
     })
@@ -80,7 +80,7 @@ function watched(req: object, next: Next): Next {
 /** Once for each failure: an error handler may change the session and then pass the same error on. */
 function tell(req: object, error: unknown): void {
   // next('route') and next('router') are no errors.
-  if (!error || error === 'route' || error === 'router') return
+  if (!error || error === 'route' || error === 'router') return // guard: no failure
   const watch = watches.get(req)
   if (watch === undefined || watch.told === error) return
   watch.told = error

@@ -67,7 +67,7 @@ export class ResponseExit {
     const { socket } = res
     // Where only the end of the connection ends the body (HTTP/1.0), an orderly one would say that all is well.
     const endsWithConnection = res.headersSent && !res.chunkedEncoding && contentLength(res) === null
-    if (endsWithConnection && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy()
+    if (endsWithConnection && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy() // guard: audible end
     res.destroy()
   }
 

@@ -56,7 +56,7 @@ export class ResponseGate {
 
   #writeHead(args: Args): ServerResponse {
     if (this.#phase === 'refused') return this.#res
-    if (this.#phase === 'held' || this.#phase === 'ending') throw headersSentError('write')
+    if (this.#phase === 'held' || this.#phase === 'ending') throw headersSentError('write') // guard: frozen head
     if (this.#phase === 'open') {
       // In place on the response, where a cookie can be added; handed on again, they would replace it.
       applyHead(this.#res, args)
@@ -89,7 +89,7 @@ export class ResponseGate {
     this.#ended = true
     if (this.#phase === 'passing') {
       const commit = this.#keeper.prepare()
-      if (commit !== null) void this.#commitBeforeEnd(commit)
+      if (commit !== null) void this.#commitBeforeEnd(commit) // guard: commit before the end
     }
     if (this.#mustWait()) this.#queue.push({ method: 'end', args })
     else if (this.#phase === 'refused') drop(args)
@@ -103,7 +103,7 @@ export class ResponseGate {
       checkStatus(this.#res.statusCode)
       const commit = this.#keeper.prepare()
       if (commit === null) this.#headLeaves()
-      else void this.#commitBeforeHead(commit)
+      else void this.#commitBeforeHead(commit) // guard: commit before the head
     }
     return this.#phase === 'held' || this.#phase === 'ending'
   }
@@ -124,7 +124,7 @@ export class ResponseGate {
     try {
       await commit()
       // What the application changed between its first write and its end still comes before the head.
-      if (this.#ended) await this.#keeper.prepare()?.()
+      if (this.#ended) await this.#keeper.prepare()?.() // guard: changes until the end
     } catch (error) {
       failure = { error }
     }
@@ -183,7 +183,7 @@ export class ResponseGate {
     if (cookie !== null) addSessionCookie(this.#res, cookie)
     this.#keeper.headLeaves()
     this.#dropQueue(error)
-    if (!this.#res.destroyed) this.#exit.replace(answer)
+    if (!this.#res.destroyed) this.#exit.replace(answer) // guard: another answer
   }
 
   /** After the head the answer cannot be changed any more: better no end than one that says all is well. */
@@ -191,7 +191,7 @@ export class ResponseGate {
     this.#phase = 'refused'
     this.#dropQueue(error)
     this.#keeper.fail(error)
-    this.#exit.cut()
+    this.#exit.cut() // guard: cut off
   }
 
   #dropQueue(error: unknown): void {

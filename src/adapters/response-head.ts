@@ -50,11 +50,11 @@ export function addSessionCookie(res: ServerResponse, cookie: string): void {
 
 /** Begins the head anew: nothing of it stays but the session cookies, which say what has happened in a store. */
 export function replaceHead(res: ServerResponse, status: number, headers: Record<string, string | number>): void {
-  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  for (const name of res.getHeaderNames()) res.removeHeader(name) // guard: nothing of the old head
   res.statusCode = status
   res.statusMessage = ''
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
-  for (const cookie of sessionCookies.get(res) ?? []) res.appendHeader('Set-Cookie', cookie)
+  for (const cookie of sessionCookies.get(res) ?? []) res.appendHeader('Set-Cookie', cookie) // guard: session cookies stay
 }
 
 /** Status and headers stay what they are, as if the head had left. Returns how to go on. */
@@ -64,7 +64,7 @@ export function freezeHead(res: ServerResponse, ended: () => boolean): () => voi
     throw headersSentError('set')
   }
   const restore = override(res, {
-    headersSent: { get: () => true },
+    headersSent: { get: () => true }, // guard: frozen head
     writableEnded: { get: ended },
     setHeader: { value: refuse },
     setHeaders: { value: refuse },
@@ -75,7 +75,7 @@ export function freezeHead(res: ServerResponse, ended: () => boolean): () => voi
   })
   return () => {
     restore()
-    res.statusCode = statusCode
+    res.statusCode = statusCode // guard: frozen status
     res.statusMessage = statusMessage
   }
 }

@@ -31,7 +31,7 @@ export function sessionKeeper(state: RequestState, facts: RequestFacts): Gatekee
       return state.takeCookie()
     },
     headLeaves() {
-      state.headSent = true
+      state.headSent = true // guard: head sent
       // A write has extended the session already, and left another record.
       if (loaded !== null && state.record === loaded && state.operations.touchIsDue(loaded) && isActivity(facts)) {
         // The response does not wait for it, and it never rejects.

@@ -40,7 +40,7 @@ export function encode(field: string, value: unknown): string {
   try {
     const text = JSON.stringify(value, refuseUnfaithful)
     if (text !== undefined) {
-      if (isTooDeep(text)) throw new Unfaithful(`more than ${DEEPEST} levels of nesting`)
+      if (isTooDeep(text)) throw new Unfaithful(`more than ${DEEPEST} levels of nesting`) // guard: nesting
       return text
     }
   } catch (error) {
@@ -94,20 +94,20 @@ function reasonOf(error: unknown): string {
 function refuseUnfaithful(this: unknown, _key: string, value: unknown): unknown {
   switch (typeof value) {
     case 'number':
-      if (!Number.isFinite(value)) throw new Unfaithful(String(value))
+      if (!Number.isFinite(value)) throw new Unfaithful(String(value)) // guard: finite
       return value
     case 'function':
     case 'symbol':
     case 'bigint':
       throw new Unfaithful(`a ${typeof value}`)
     case 'undefined':
-      if (Array.isArray(this)) throw new Unfaithful('undefined inside an array')
+      if (Array.isArray(this)) throw new Unfaithful('undefined inside an array') // guard: undefined in an array
       return value
     case 'object': {
       if (value === null || Array.isArray(value)) return value
       // What has toJSON (a Date, a URL) is a string or plain object by now.
       const kind = Object.prototype.toString.call(value)
-      if (kind !== '[object Object]') throw new Unfaithful(`a ${kind.slice(8, -1)}`)
+      if (kind !== '[object Object]') throw new Unfaithful(`a ${kind.slice(8, -1)}`) // guard: kind
       return value
     }
     default:

@@ -26,7 +26,7 @@ export function withDeadline<T>(
       })
     }, ms)
     const settle = (finish: () => void): boolean => {
-      if (settled) return false
+      if (settled) return false // guard: late answer
       settled = true
       clearTimeout(timer)
       finish()
@@ -48,7 +48,7 @@ export function withDeadline<T>(
  * caller of {@link withDeadline} gets its error in place of this one.
  */
 export function giveUp(call: StoreCall): never {
-  call.outcome = 'none'
+  call.outcome = 'none' // guard: not carried out
   throw new Error('The deadline has passed.')
 }
 
@@ -74,13 +74,13 @@ class Call implements StoreCall {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      if (this.#expired) this.#controller.abort()
+      if (this.#expired) this.#controller.abort() // guard: signal after the deadline
     }
     return this.#controller.signal
   }
 
   expire(): void {
     this.#expired = true
-    this.#controller?.abort()
+    this.#controller?.abort() // guard: withdrawal
   }
 }

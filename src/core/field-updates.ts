@@ -158,7 +158,7 @@ function applyChange(
 /** Encodes the value of one field, and checks it, alone: its size, and by the schema. */
 export function encodeField(field: string, value: unknown, { checker, maxValueBytes }: ValueRules): string {
   const text = encode(field, value)
-  checkSizes([[field, text]], maxValueBytes)
+  checkSizes([[field, text]], maxValueBytes) // guard: value size
   checker?.checkWrite(new Map([[field, text]]))
   return text
 }

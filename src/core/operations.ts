@@ -123,9 +123,9 @@ export class Operations {
       this.settings.storeTimeout,
       'create',
       (call) => this.settings.store.create(session, call),
-      () => void this.destroy(session).catch(endsByItself),
+      () => void this.destroy(session).catch(endsByItself), // guard: late create
     )
-    if (reply.status === 'full') throw new UserLimitError(this.settings.maxPerUser.limit)
+    if (reply.status === 'full') throw new UserLimitError(this.settings.maxPerUser.limit) // guard: user limit
     return { token, id, now: reply.now }
   }
 
@@ -144,7 +144,7 @@ export class Operations {
       if (reply.status === 'ok') return { id, token, lastAccessedAt: reply.lastAccessedAt }
       // The successor may have been rotated again, or have ended.
       const successor = reply.status === 'moved' ? await store.load(reply.to, call) : null
-      if (successor === null) throw new SessionEndedError()
+      if (successor === null) throw new SessionEndedError() // guard: ended
       return { id: successor.id, token: null, lastAccessedAt: successor.lastAccessedAt }
     })
   }
@@ -191,7 +191,7 @@ export class Operations {
       )
       if (reply.status === 'ok') return
       if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
-      if (call.expired) giveUp(call)
+      if (call.expired) giveUp(call) // guard: deadline
       current = reply.actual
     }
   }
@@ -210,7 +210,7 @@ export class Operations {
     while (true) {
       const reply = await this.#unsealed<Reply>(call, () => act(at))
       if (!isMoved(reply)) return { reply, id: at.id }
-      if (call.expired) giveUp(call)
+      if (call.expired) giveUp(call) // guard: deadline
       at = { id: reply.to, userId: ref.userId }
     }
   }

@@ -34,8 +34,8 @@ export function parseRecord(id: string, fields: ReadonlyMap<string, string>): Se
   const lastAccessedAt = instant(fields.get('last_accessed_at'))
   const deadline = instant(fields.get('deadline'))
   const idleTimeout = timeout(fields.get('session_ttl'))
-  if (createdAt === null || lastAccessedAt === null || idleTimeout === null || deadline === null) return null
-  if (fields.has('_v')) return null
+  if (createdAt === null || lastAccessedAt === null || idleTimeout === null || deadline === null) return null // guard: alive
+  if (fields.has('_v')) return null // guard: later format
   return {
     id,
     userId: fields.get('user_id') ?? null,

@@ -42,7 +42,7 @@ export class RequestState {
   /** Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. */
   static async open(operations: Operations, cookieHeader: string | undefined): Promise<RequestState> {
     const token = operations.settings.cookie.read(cookieHeader)
-    if (token === null) return new RequestState(operations, null)
+    if (token === null) return new RequestState(operations, null) // guard: no token
     const id = idOfToken(token)
     const record = await operations.load(id)
     return new RequestState(operations, record, {
@@ -78,10 +78,10 @@ export class RequestState {
       return
     }
     await this.#creating
-    if (this.record === null) throw new SessionEndedError()
+    if (this.record === null) throw new SessionEndedError() // guard: ended
     const { id, lastAccessedAt } = await this.operations.commit(this.record, changes)
     // Logged out meanwhile: what this request holds now belongs to no session yet.
-    if (this.record === null) return
+    if (this.record === null) return // guard: logged out meanwhile
     const { set, remove, idleTimeout } = changes
     this.#view?.committed({ set, remove })
     if (idleTimeout === this.#idleTimeout) this.#idleTimeout = null
@@ -101,7 +101,7 @@ export class RequestState {
       return by
     }
     await this.#creating
-    if (this.record === null) throw new SessionEndedError()
+    if (this.record === null) throw new SessionEndedError() // guard: ended
     const { id, lastAccessedAt, increments } = await this.operations.commit(this.record, {
       ...NO_CHANGES,
       increments: [[field, by]],
@@ -122,7 +122,7 @@ export class RequestState {
       return value
     }
     await this.#creating
-    if (this.record === null) throw new SessionEndedError()
+    if (this.record === null) throw new SessionEndedError() // guard: ended
     const known = this.record.fields.get(field) ?? null
     const text = await this.operations.update(this.record, field, known, change)
     this.#stored(field, text)

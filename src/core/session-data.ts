@@ -56,12 +56,12 @@ export class SessionData {
       const text = this.#encoded(field)
       if (text === null) continue
       all.set(field, text)
-      if (text === this.#baseline.get(field)) continue
+      if (text === this.#baseline.get(field)) continue // guard: unchanged
       checkField(field) // guard: field name
       set.set(field, text)
     }
     for (const field of this.#baseline.keys()) if (!all.has(field)) remove.push(field)
-    if (set.size > 0 || remove.length > 0) this.#checker?.checkWrite(all)
+    if (set.size > 0 || remove.length > 0) this.#checker?.checkWrite(all) // guard: schema
     return { set, remove }
   }
 

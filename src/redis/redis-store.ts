@@ -78,16 +78,16 @@ class RedisStore implements SessionStore {
       while (fields.has('_successor')) {
         const from = at
         const successor = fields.get('_successor')
-        if (!isId(successor)) return await this.#broken(from, call)
+        if (!isId(successor)) return await this.#broken(from, call) // guard: successor
         at = successor
         const [status, , successorFields] = await this.#run(this.#commands.follow(from, successor), call)
-        if (status !== 'ok') return null
+        if (status !== 'ok') return null // guard: grace
         fields = toMap(successorFields)
       }
       if (fields.size === 0) return null
       return parseRecord(at, fields) ?? (await this.#broken(at, call))
     } catch (error) {
-      if (isReply(error, 'WRONGTYPE')) return this.#broken(at, call)
+      if (isReply(error, 'WRONGTYPE')) return this.#broken(at, call) // guard: wrong type
       throw error
     }
   }
@@ -123,7 +123,7 @@ class RedisStore implements SessionStore {
       if (status === 'full') return { status: 'full' }
       if (status !== 'crowded') return { status: 'ok', now: Number(detail) }
       // The user is at the limit: the hashes of the sessions that may have to end must be declared as keys.
-      if (call.expired) giveUp(call)
+      if (call.expired) giveUp(call) // guard: deadline
       others = detail as string[]
     }
   }
@@ -145,7 +145,7 @@ class RedisStore implements SessionStore {
     if (left !== -1) return left < 0 ? null : left
     // Somebody has taken the TTL away: nothing here is immortal.
     const at = expiresAt(record)
-    await this.#send(['PEXPIREAT', this.#commands.keys.session(record.id), String(at), 'NX'], call)
+    await this.#send(['PEXPIREAT', this.#commands.keys.session(record.id), String(at), 'NX'], call) // guard: lost TTL
     const now = await this.#now(call)
     return now < at ? at - now : null
   }
@@ -188,7 +188,7 @@ class RedisStore implements SessionStore {
     const key = this.#commands.keys.session(id)
     const message = `The key ${key} holds no session that this version can read; it reads as none.`
     warnOnce('COATCHECK_BROKEN_SESSION', message, key)
-    await this.#send(['PEXPIRE', key, String(BROKEN_HASH_TTL), 'NX'], call)
+    await this.#send(['PEXPIRE', key, String(BROKEN_HASH_TTL), 'NX'], call) // guard: broken hash expires
     return null
   }
 
@@ -196,7 +196,7 @@ class RedisStore implements SessionStore {
   async #onSession(ref: SessionRef, call: StoreCall, command: (ref: SessionRef) => ScriptCall): Promise<Words> {
     let words = await this.#run(command(ref), call)
     while (words[0] === 'user') {
-      if (call.expired) giveUp(call)
+      if (call.expired) giveUp(call) // guard: deadline
       const userId = String(words[1])
       words = await this.#run(command({ id: ref.id, userId: userId === '' ? null : userId }), call)
     }
@@ -210,8 +210,8 @@ class RedisStore implements SessionStore {
     try {
       words = (await this.#send(evalCommand(script), call)) as Words
     } catch (error) {
-      if (!isReply(error, 'NOSCRIPT')) throw error
-      if (call.expired) giveUp(call)
+      if (!isReply(error, 'NOSCRIPT')) throw error // guard: only NOSCRIPT
+      if (call.expired) giveUp(call) // guard: deadline
       words = (await this.#send(evalCommand(script, 'EVAL'), call)) as Words
     }
     if (words[0] === 'ok') this.#clock.heard(Number(words[1]), sentAt)
@@ -221,13 +221,13 @@ class RedisStore implements SessionStore {
   async #send(words: readonly string[], call: StoreCall): Promise<unknown> {
     this.#onCommand?.(words)
     // Also after one that was refused, as with NOSCRIPT: from here on nobody knows what becomes of this one.
-    call.outcome = 'unknown'
+    call.outcome = 'unknown' // guard: unknown again
     try {
       return await this.#connection.send(words, call)
     } catch (error) {
       const failure = storeError(error)
       // What an operation has sent before this was answered, so the whole of it has not been carried out either.
-      if (failure.outcome === 'none') call.outcome = 'none'
+      if (failure.outcome === 'none') call.outcome = 'none' // guard: not carried out
       throw failure
     }
   }

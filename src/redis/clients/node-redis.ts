@@ -44,7 +44,7 @@ export function nodeRedis(client: NodeRedisClient): RedisConnection {
         'A cluster, a sentinel or another library is not supported yet.',
     )
   }
-  hearErrors(client)
+  hearErrors(client) // guard: connection errors
   return {
     send(words, call) {
       // Only while the connection is away does a command wait in the client's queue, where it can be withdrawn.
