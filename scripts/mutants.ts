@@ -134,15 +134,15 @@ async function tryGuard(guard: Guard): Promise<Verdict> {
   }
 }
 
-/** The first test of a file that fails again and again, or `null`. */
+/** A test of a file that fails twice, or `null`. */
 async function failsTwice(copy: string, file: string): Promise<string | null> {
   const failed = new Set<string>()
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const ending = await runTests(copy, file)
-    if (typeof ending === 'object' && failed.has(ending.failed)) return ending.failed
-    if (typeof ending === 'object') failed.add(ending.failed)
-    else if (ending === 'passed' && attempt === 0) return null
-    else if (ending !== 'passed') break
+    if (typeof ending === 'object') {
+      if (failed.has(ending.failed)) return ending.failed
+      failed.add(ending.failed)
+    } else if (failed.size === 0) return null
   }
   return null
 }
@@ -173,6 +173,8 @@ const wanted = process.argv.slice(2)
 const guards = findGuards().filter(
   ({ file, name }) => wanted.length === 0 || wanted.some((word) => file.includes(word) || name.includes(word)),
 )
+if (guards.length === 0) throw new Error('No guard is called that.')
+if (!(JOBS >= 1)) throw new Error('MUTANTS_JOBS must be a number above 0.')
 const verdicts: Verdict[] = []
 const waiting = [...guards]
 await Promise.all(
