@@ -38,6 +38,8 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/memory/', ['test/memory/']],
   ['src/core/sessions.', ['test/memory/', 'test/core/']],
   ['src/core/', ['test/core/', 'test/memory/', 'test/redis/']],
+  ['src/adapters/express-errors.', express('errors')],
+  ['src/express.', express('errors')],
   ['src/adapters/response-head.', express('head', 'body', 'errors', 'm')],
   ['src/', express('body', 'head', 'errors', 'm')],
 ]
