@@ -224,6 +224,18 @@ describe('a schema with defaults and conversions', () => {
     assert.equal(state.pending(), null)
   })
 
+  test('refuses a change of a request that does not fit, deep inside too, before anything is written', async () => {
+    const store = memoryStore()
+    const sessions = createSessions({ store, schema })
+    const { token } = await sessions.create({ cart: ['umbrella'] })
+    const state = await open(token, store)
+    ;(state.data.cart as unknown[]).push(1)
+    const wrong = { code: 'ERR_DATA_INVALID', fields: ['cart'] }
+    assert.throws(() => state.pending(), wrong)
+    await assert.rejects(async () => state.commit(), wrong)
+    assert.deepEqual((await sessions.peek(token))?.data.cart, ['umbrella'])
+  })
+
   test('keeps what an update wrote over a default', async () => {
     const visitor = await open('none')
     assert.deepEqual(visitor.data.cart, [])
