@@ -8,7 +8,7 @@ import { racesContract } from './adapter-contract/races.ts'
 import { requestsContract } from './adapter-contract/requests.ts'
 import { streamsContract } from './adapter-contract/streams.ts'
 
-export type { Adapter, Answer, App, Incoming } from './adapter-contract/app.ts'
+export type { Adapter } from './adapter-contract/app.ts'
 export { type Bench, type Data, useBench } from './adapter-contract/bench.ts'
 
 /** What every adapter must hold, over real HTTP and with a real Redis. */

@@ -258,7 +258,7 @@ export function failuresContract(adapter: Adapter, bench: Bench): void {
   })
 }
 
-export async function* chunks(count: number, onChunk: () => void, size = 1000): AsyncGenerator<Uint8Array> {
+async function* chunks(count: number, onChunk: () => void, size = 1000): AsyncGenerator<Uint8Array> {
   for (let i = 0; i < count; i++) {
     onChunk()
     yield Buffer.alloc(size, i % 256)

@@ -72,7 +72,7 @@ export function program(path: string): string {
 }
 
 /** The text without its code. */
-export function prose(page: string): string {
+function prose(page: string): string {
   return page.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`[^`\n]*`/g, '')
 }
 

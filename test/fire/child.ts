@@ -17,7 +17,7 @@ export interface ChildOptions {
 }
 
 /** What a child's handler threw. */
-export interface ChildError {
+interface ChildError {
   readonly name: string
   readonly code: string
   readonly status: number

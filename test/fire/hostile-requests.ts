@@ -3,7 +3,7 @@ import fc from 'fast-check'
 // What comes from clients that mean no good: raw HTTP requests, and ways of sending them.
 
 /** What there is to aim at. */
-export interface Targets {
+interface Targets {
   /** Tokens of sessions that the clients have begun themselves. */
   readonly own: readonly string[]
   /** A token that they do not have, but everything that looks like it. */

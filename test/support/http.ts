@@ -146,7 +146,7 @@ export async function headOf(req: ClientRequest): Promise<IncomingMessage> {
 }
 
 /** The whole body. Rejects if it breaks off. */
-export async function bodyOf(res: IncomingMessage): Promise<Buffer> {
+async function bodyOf(res: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of res) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
