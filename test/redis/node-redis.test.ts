@@ -71,6 +71,20 @@ describe('a store on its connection', () => {
     assert.ok(Math.abs((store.now() ?? 0) - 1_700_000_000_000) < 1000)
   })
 
+  it('keeps a call under its own deadline alone: the client keeps no timer for each command', async (t) => {
+    const server = await startRedis()
+    t.after(() => server.stop())
+    const client = await server.connect()
+    const timers = t.mock.method(AbortSignal, 'timeout')
+    const sessions = open(redisStore(client))
+    const { token } = await sessions.create()
+    await sessions.update(token, 'name', () => 'Ada')
+    assert.ok(await sessions.load(token))
+    assert.deepEqual(timers.mock.calls, [])
+    await client.ping()
+    assert.equal(timers.mock.callCount(), 1, 'this client would keep one')
+  })
+
   for (const [what, reply] of [
     ['the server does not know the script', new Error('NOSCRIPT No matching script.')],
     ["the session is another user's", ['user', 'ada']],

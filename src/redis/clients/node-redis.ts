@@ -28,11 +28,15 @@ type Listener = (...args: any[]) => void
 interface NodeRedisCommandOptions {
   // biome-ignore lint/suspicious/noExplicitAny: the client's own type is a mapping that is generic over its reply types
   typeMapping?: any
+  timeout?: number
   abortSignal?: AbortSignal
 }
 
-/** A map reply (RESP3 type `%`) as a flat array: node-redis's own objects drop a field called `__proto__`. */
-const MAP_AS_ARRAY = { typeMapping: { 37: Array } }
+/**
+ * A map reply (RESP3 type `%`) comes as a flat array: node-redis's own objects drop a field called `__proto__`. The client's
+ * own timeout is off, since every call has a deadline here: it would cost an AbortSignal a command, each kept for 5 seconds.
+ */
+const COMMAND_OPTIONS = { typeMapping: { 37: Array }, timeout: 0 }
 
 /** @throws ConfigError for what is no single node-redis client */
 export function nodeRedis(client: NodeRedisClient): RedisConnection {
@@ -49,8 +53,8 @@ export function nodeRedis(client: NodeRedisClient): RedisConnection {
     send(words, call) {
       // Only while the connection is away does a command wait in the client's queue, where it can be withdrawn.
       return client.isReady
-        ? client.sendCommand(words, MAP_AS_ARRAY)
-        : client.sendCommand(words, { ...MAP_AS_ARRAY, abortSignal: call.signal })
+        ? client.sendCommand(words, COMMAND_OPTIONS)
+        : client.sendCommand(words, { ...COMMAND_OPTIONS, abortSignal: call.signal })
     },
     onReady(listener) {
       client.on('ready', listener)
