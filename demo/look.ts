@@ -21,8 +21,8 @@ const keys = new Keys('session:')
 /** Looks at a session without touching it; `null` if it has ended. */
 export function lookAt(store: SessionStore, id: string): Promise<SeenSession | null> {
   return withDeadline(1000, 'look', async (call) => {
-    const [record, left] = await Promise.all([store.load(id, call), store.timeToLive(id, call)])
-    if (record === null || left === null) return null
+    const [record, left] = await Promise.all([store.load(id, null, call), store.timeToLive(id, call)])
+    if (record === null || 'status' in record || left === null) return null
     return {
       session_id: record.id,
       key: keys.session(record.id),

@@ -12,13 +12,13 @@ export function spokenMemoryStore(wouldSend: (words: readonly string[]) => void)
   const commands = new Commands(new Keys('session:'), true)
   const run = (script: ScriptCall) => wouldSend(evalCommand(script))
   return {
-    load(id, call) {
+    load(id, reuse, call) {
       wouldSend(commands.load(id))
-      return store.load(id, call)
+      return store.load(id, reuse, call)
     },
-    touch(ref, every, call) {
-      run(commands.touch(ref, every))
-      return store.touch(ref, every, call)
+    touch(ref, every, requests, call) {
+      run(commands.touch(ref, every, requests))
+      return store.touch(ref, every, requests, call)
     },
     commit(ref, changes, call) {
       run(commands.commit(ref, changes))
@@ -29,24 +29,45 @@ export function spokenMemoryStore(wouldSend: (words: readonly string[]) => void)
       return store.update(ref, field, expected, next, call)
     },
     create(session, call) {
-      run(commands.create(session, []))
+      run(commands.create(session, store.now(), []))
       return store.create(session, call)
     },
-    rotate(ref, to, options, call) {
-      run(commands.rotate(ref, to, options))
-      return store.rotate(ref, to, options, call)
+    rotate(ref, to, rotation, call) {
+      run(commands.rotate(ref, to, rotation))
+      return store.rotate(ref, to, rotation, call)
     },
-    destroy(ref, call) {
-      run(commands.destroy(ref))
-      return store.destroy(ref, call)
+    seal(ref, by, ms, call) {
+      run(commands.seal(ref, by, ms))
+      return store.seal(ref, by, ms, call)
+    },
+    release(ref, by, note, call) {
+      run(commands.release(ref, by, note))
+      return store.release(ref, by, note, call)
+    },
+    destroy(ref, note, call) {
+      run(commands.destroy(ref, note))
+      return store.destroy(ref, note, call)
+    },
+    revokeUser(userId, keep, note, call) {
+      run(commands.revokeUser(userId, keep, [], true, note))
+      return store.revokeUser(userId, keep, note, call)
+    },
+    setUserRoles(userId, roles, note, call) {
+      run(commands.setUserRoles(userId, roles, [], true, note))
+      return store.setUserRoles(userId, roles, note, call)
     },
     timeToLive(id, call) {
       wouldSend(commands.timeToLive(id))
       return store.timeToLive(id, call)
     },
-    // The demo neither counts nor lists sessions.
+    // Not shown: what only lists and counts.
+    listUser: (userId, call) => store.listUser(userId, call),
+    revokeLogins: (call) => store.revokeLogins(call),
+    partition: (partition, call) => store.partition(partition, call),
     count: (call) => store.count(call),
-    recent: (limit, call) => store.recent(limit, call),
+    countByIdleAge: (limits, call) => store.countByIdleAge(limits, call),
+    recent: (limit, page, call) => store.recent(limit, page, call),
+    subscribe: (listener, missed) => store.subscribe(listener, missed),
     now: () => store.now(),
     close: () => store.close(),
   }

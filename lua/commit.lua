@@ -1,7 +1,7 @@
 -- Writes a request's changes, all or nothing, and extends the idle expiry in the same step.
 --
 -- KEYS     session hash, then the index keys
--- ARGV     user id, monitoring, session id, new idle timeout in seconds or '', '1' to replace all data,
+-- ARGV     user id, monitoring, session id, new idle timeout in seconds or '', '1' to replace all data, requests to count,
 --          n, n × (field, value) to set, n, n × field to remove, n, n × (field, by) to increment
 -- Returns  { 'ok', now, n × new value of an increment as text } | { 'not-integer', field } | { 'out-of-range', field }
 --          | { 'ended' } | { 'moved', id } | { 'sealed' } | { 'user', id }
@@ -16,7 +16,7 @@ local key, id = KEYS[1], ARGV[3]
 local session, reply = alive(key)
 if not session then return reply end
 
-local at = 6
+local at = 7
 local function take(width)
   local first = at + 1
   at = at + width * tonumber(ARGV[at]) + 1
@@ -46,6 +46,7 @@ for i = increment_first, increment_last, 2 do
   answer[#answer + 1] = redis.call('HGET', key, ARGV[i])
 end
 if ARGV[4] ~= '' then redis.call('HSET', key, 'session_ttl', ARGV[4]) end
+count_requests(key, ARGV[6])
 
 local kept = {}
 for i = set_first, set_last, 2 do

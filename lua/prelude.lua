@@ -6,7 +6,8 @@
 --   seen    zset  session ids by last access (monitoring)
 --   user    zset  the user's session ids by expiry   } only for a session
 --   users   zset  users by their latest expiry       } with a user
--- and with ARGV[1] = the session's user id or '', ARGV[2] = '1' if monitoring is on.
+-- and with ARGV[1] = the session's user id or '', ARGV[2] = '1' if monitoring is on. A script that begins or ends sessions
+-- takes, as the last two of ARGV, the channel on which to tell of it ('' for none), and what the caller says of it as JSON.
 
 local USER = ARGV[1]
 local MONITORING = ARGV[2] == '1'
@@ -112,6 +113,23 @@ local function index_drop(index, id)
     redis.call('ZREM', index.user, id)
     rank_user(index)
   end
+end
+
+-- Tells every process what has become of a session; the type is the caller's unless given. Without the right to publish,
+-- writing goes on.
+local function announce(type, id, more)
+  local channel = ARGV[#ARGV - 1]
+  if channel == '' then return end
+  local event = cjson.decode(ARGV[#ARGV])
+  event.type, event.id, event.at = type or event.type, id, NOW
+  if USER ~= '' then event.userId = USER end
+  for name, value in pairs(more or {}) do event[name] = value end
+  redis.pcall('PUBLISH', channel, cjson.encode(event))
+end
+
+-- Counts requests. A field that holds no integer, or no memory for it, is no reason to fail.
+local function count_requests(key, n)
+  if n ~= '0' then redis.pcall('HINCRBY', key, 'request_count', n) end
 end
 
 -- The accessed session's TTL and index entries. The hash's own last_accessed_at is written by the caller.

@@ -80,12 +80,12 @@ export class SessionCookie {
   /**
    * The `Set-Cookie` header that hands out a token.
    * @param remaining milliseconds to the session's deadline; the browser never keeps the cookie longer
+   * @param remember whether the browser keeps it to the deadline, also over its own end
    */
-  issue(token: Token, remaining: number | null): string {
+  issue(token: Token, remaining: number | null, remember = false): string {
     const cookie: SetCookie = { ...this.#attributes, name: this.name, value: token }
-    if (this.#maxAge !== null) {
-      cookie.maxAge = Math.ceil(Math.min(this.#maxAge, remaining ?? this.#maxAge) / 1000)
-    }
+    const most = remember ? remaining : this.#maxAge
+    if (most !== null) cookie.maxAge = Math.ceil(Math.min(most, remaining ?? most) / 1000)
     return stringifySetCookie(cookie)
   }
 

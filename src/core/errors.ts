@@ -93,6 +93,13 @@ export class UserLimitError extends CoatcheckError {
   }
 }
 
+/** `ERR_LOGIN_REVOKED` (401): the user was logged out everywhere after this login had begun. Nothing was written; ask again. */
+export class LoginRevokedError extends CoatcheckError {
+  constructor() {
+    super('ERR_LOGIN_REVOKED', 'The user has been logged out everywhere meanwhile. Let the user log in again.', 401)
+  }
+}
+
 /** `ERR_HEADERS_SENT`: the session needs to send a cookie, but the head of the response has left. */
 export class HeadersSentError extends CoatcheckError {
   constructor() {

@@ -1,9 +1,17 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { giveUp, withDeadline } from './deadline.ts'
-import { CoatcheckError, FieldError, SessionEndedError, UserLimitError } from './errors.ts'
+import {
+  CoatcheckError,
+  FieldError,
+  LoginRevokedError,
+  SessionEndedError,
+  UserLimitError,
+} from './errors.ts'
+import type { Events } from './events.ts'
 import { type CompareAndSet, FieldUpdates } from './field-updates.ts'
 import { checkSizes } from './fields.ts'
+import { follow, unsealed } from './follow.ts'
 import { type Settings, touchEvery } from './options.ts'
+import { RequestCounts } from './request-counts.ts'
 import type {
   Accessed,
   Changes,
@@ -11,10 +19,10 @@ import type {
   Conflict,
   Ended,
   IncrementRefused,
-  Moved,
   NewSession,
-  NotDone,
+  Note,
   Ok,
+  Rotation,
   SessionRecord,
   SessionRef,
   StoreCall,
@@ -23,13 +31,26 @@ import { idOfToken, newToken, newTokenBeside, type Token } from './token.ts'
 import { warnOnce } from './warn.ts'
 
 /** No changes: what a commit with none of one kind is built from. */
-export const NO_CHANGES: Changes = { set: new Map(), remove: [], increments: [], replace: false, idleTimeout: null }
-
-/** What the store said, and the session's id by now: it may have been rotated. */
-interface At<T> {
-  readonly reply: T
-  readonly id: string
+export const NO_CHANGES: Changes = {
+  set: new Map(),
+  remove: [],
+  increments: [],
+  replace: false,
+  idleTimeout: null,
+  requests: 0,
 }
+
+/** A session to begin; its id is made here. */
+export type CreateSession = Omit<NewSession, 'id' | 'maxPerUser'>
+
+/** A session that has just begun, and the token that leads to it. */
+export interface Started {
+  readonly token: Token
+  readonly record: SessionRecord
+}
+
+/** A rotation, less what the configuration says. */
+type Renewal = Pick<Rotation, 'note' | 'renew' | 'set' | 'remove'>
 
 /**
  * The life of a session, by id and in encoded fields: every store call with its deadline, the way from a rotated id to its
@@ -37,16 +58,27 @@ interface At<T> {
  */
 export class Operations {
   readonly settings: Settings
+  readonly events: Events
+  readonly requests: RequestCounts
+  readonly #reuseNote: Note
   readonly #updates: FieldUpdates
   readonly #touching = new Map<string, Promise<number | null>>()
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, events: Events) {
     this.settings = settings
+    this.events = events
+    this.#reuseNote = events.note('reuse', 'reuse')
+    this.requests = new RequestCounts(Math.max(1000, settings.touchInterval ?? 60_000))
     this.#updates = new FieldUpdates(this.#compareAndSet, settings)
   }
 
-  load(id: string): Promise<SessionRecord | null> {
-    return this.#call('load', (call) => this.settings.store.load(id, call))
+  /** @param byToken whether somebody came with a token that leads here, so that its use after a rotation is noticed */
+  async load(id: string, byToken = false): Promise<SessionRecord | null> {
+    const reuse = byToken ? this.#reuseNote : null
+    const found = await this.call('load', (call) => this.settings.store.load(id, reuse, call))
+    if (found === null || !('status' in found)) return found
+    if (found.first) await this.#reused(found.successor)
+    return null
   }
 
   /**
@@ -55,6 +87,14 @@ export class Operations {
   touchIsDue(record: Pick<SessionRecord, 'lastAccessedAt' | 'idleTimeout'>): boolean {
     const now = this.settings.store.now()
     return now === null || now - record.lastAccessedAt >= touchEvery(this.settings, record.idleTimeout)
+  }
+
+  /** Whether a session is due for a new token. */
+  rotationIsDue(record: SessionRecord | null): boolean {
+    const { rotateEvery, store } = this.settings
+    const now = store.now()
+    if (record === null || rotateEvery === null || now === null) return false
+    return now - Number(record.fields.get('_rotated_at') ?? record.createdAt) >= rotateEvery
   }
 
   /**
@@ -87,8 +127,12 @@ export class Operations {
   /** @throws SessionEndedError, FieldError (increments, too large), StoreError */
   async commit(ref: SessionRef, changes: Changes): Promise<Committed & { id: string }> {
     checkSizes(changes.set, this.settings.maxValueBytes) // guard: value size
-    const { reply, id } = await this.#call('commit', (call) =>
-      this.#follow<Ok<Committed> | IncrementRefused>(ref, call, (at) => this.settings.store.commit(at, changes, call)),
+    const { reply, id } = await this.#counting(ref.id, changes.requests, (requests) =>
+      this.call('commit', (call) =>
+        follow<Ok<Committed> | IncrementRefused>(ref, call, (at) =>
+          this.settings.store.commit(at, { ...changes, requests }, call),
+        ),
+      ),
     )
     if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
     if (reply.status !== 'ok') throw incrementRefused(reply)
@@ -110,83 +154,166 @@ export class Operations {
 
   /**
    * Begins a session. If the answer comes after the deadline, the session that nobody will use is ended again.
-   * @throws FieldError (too large), UserLimitError, StoreError
+   * @throws FieldError (too large), UserLimitError, LoginRevokedError, StoreError
    */
-  async create(
-    options: Pick<NewSession, 'userId' | 'data'> & { idleTimeout: number; lifetime: number },
-  ): Promise<{ token: Token; id: string; now: number }> {
-    checkSizes(options.data, this.settings.maxValueBytes) // guard: value size
-    const token = newToken(options.userId)
+  async create(session: CreateSession): Promise<Started> {
+    const { store, maxPerUser, maxValueBytes, storeTimeout } = this.settings
+    const { userId, fields, idleTimeout, lifetime, note } = session
+    checkSizes(fields, maxValueBytes) // guard: value size
+    const token = newToken(userId)
     const id = idOfToken(token)
-    const session: NewSession = { ...options, id, maxPerUser: this.settings.maxPerUser }
     const reply = await withDeadline(
-      this.settings.storeTimeout,
+      storeTimeout,
       'create',
-      (call) => this.settings.store.create(session, call),
-      () => void this.destroy(session).catch(endsByItself), // guard: late create
+      (call) => store.create({ ...session, id, maxPerUser }, call),
+      () => void this.destroy({ id, userId }, this.events.note('destroyed', 'timeout')).catch(endsByItself), // guard: late create
     )
-    if (reply.status === 'full') throw new UserLimitError(this.settings.maxPerUser.limit) // guard: user limit
-    return { token, id, now: reply.now }
+    if (reply.status !== 'ok') {
+      this.events.tell({ type: 'refused', id: null, userId, cause: reply.status === 'full' ? 'limit' : 'revoked' })
+      throw reply.status === 'full' ? new UserLimitError(maxPerUser.limit) : new LoginRevokedError()
+    }
+    const { now, evicted, replaced } = reply
+    this.events.tellOf(note, id, userId, now)
+    for (const old of evicted) this.events.tell({ type: 'evicted', id: old, userId, cause: 'limit', at: now })
+    for (const old of replaced) this.events.tell({ type: 'revoked', id: old, userId, cause: 'device', at: now })
+    const all = new Map(fields)
+    if (userId !== null) all.set('user_id', userId).set('authenticated_at', String(now))
+    const times = { createdAt: now, lastAccessedAt: now, idleTimeout, deadline: now + lifetime }
+    return { token, record: { id, userId, ...times, fields: all } }
   }
 
   /**
-   * Gives the session a new token. A session that another request has just rotated is not rotated again: its response
+   * Gives a session a new token. A session that another request has just rotated is not rotated again: its response
    * carries the new token, and this one has none to give.
    * @returns the session's id and its new token, or `null` in place of it
    * @throws SessionEndedError, StoreError
    */
-  rotate(ref: SessionRef): Promise<{ id: string; token: Token | null; lastAccessedAt: number }> {
+  rotate(ref: SessionRef, cause = 'rotate'): Promise<{ id: string; token: Token | null; lastAccessedAt: number }> {
     const { store, rotationGrace: grace, reuseWindow } = this.settings
     const token = newTokenBeside(ref.id)
     const id = idOfToken(token)
-    return this.#call('rotate', async (call) => {
-      const reply = await this.#unsealed<Ok<Accessed>>(call, () => store.rotate(ref, id, { grace, reuseWindow }, call))
-      if (reply.status === 'ok') return { id, token, lastAccessedAt: reply.lastAccessedAt }
+    const rotation = { grace, reuseWindow, renew: null, set: new Map(), remove: [], note: this.events.note('rotated', cause, ref.userId, ref.id) }
+    return this.call('rotate', async (call) => {
+      const reply = await unsealed<Ok<Accessed>>(call, () => store.rotate(ref, id, rotation, call))
+      if (reply.status === 'ok') {
+        this.#moved(ref.id, id)
+        this.events.tellOf(rotation.note, id, ref.userId, reply.lastAccessedAt)
+        return { id, token, lastAccessedAt: reply.lastAccessedAt }
+      }
       // The successor may have been rotated again, or have ended.
-      const successor = reply.status === 'moved' ? await store.load(reply.to, call) : null
-      if (successor === null) throw new SessionEndedError() // guard: ended
+      const successor = reply.status === 'moved' ? await store.load(reply.to, null, call) : null
+      if (successor === null || 'status' in successor) throw new SessionEndedError() // guard: ended
       return { id: successor.id, token: null, lastAccessedAt: successor.lastAccessedAt }
     })
   }
 
-  /** @returns whether there was such a session */
-  async destroy(ref: SessionRef): Promise<boolean> {
-    const { reply } = await this.#call('destroy', (call) =>
-      this.#follow<Ok<object>>(ref, call, (at) => this.settings.store.destroy(at, call)),
+  /**
+   * Gives a session a new token, from now on the only one (no grace), and changes coatcheck's own fields in the same step.
+   * @returns the session as it is now; `null` if it has ended
+   */
+  async replaceToken(record: SessionRecord, renewal: Renewal): Promise<Started | null> {
+    const { store, reuseWindow } = this.settings
+    const token = newTokenBeside(record.id)
+    const id = idOfToken(token)
+    const { renew, set, remove } = renewal
+    const note = (at: SessionRef) => ({ ...renewal.note, previous: at.id })
+    const { reply, id: previous } = await this.call('rotate', (call) =>
+      follow<Ok<Accessed>>(record, call, (at) =>
+        store.rotate(at, id, { ...renewal, grace: 0, reuseWindow, note: note(at) }, call),
+      ),
     )
-    return reply.status === 'ok'
+    if (reply.status === 'ended') return null
+    const now = reply.lastAccessedAt
+    this.#moved(previous, id)
+    this.events.tellOf(note({ id: previous, userId: record.userId }), id, record.userId, now)
+    const fields = new Map([...record.fields, ...set])
+    for (const field of remove) fields.delete(field)
+    const times = renew && { createdAt: now, idleTimeout: renew.idleTimeout, deadline: now + renew.lifetime }
+    if (renew !== null) fields.set('authenticated_at', String(now))
+    return { token, record: { ...record, ...times, id, lastAccessedAt: now, fields } }
+  }
+
+  /**
+   * Hands a session to a login.
+   * @returns the session as it was then, and whose seal it bears; `null` if it has ended
+   */
+  async seal(ref: SessionRef, ms: number): Promise<{ record: SessionRecord; by: string } | null> {
+    const by = newToken()
+    const { reply } = await this.call('seal', (call) =>
+      follow<Ok<{ record: SessionRecord }>>(ref, call, (at) => this.settings.store.seal(at, by, ms, call)),
+    )
+    return reply.status === 'ok' ? { record: reply.record, by } : null
+  }
+
+  /** Gives a sealed session back. */
+  async unseal(ref: SessionRef, by: string): Promise<void> {
+    await this.call('unseal', (call) => this.settings.store.seal(ref, by, 0, call))
+  }
+
+  /** Ends a sealed session. @returns `false` if the seal has not held: then nothing was done */
+  async release(ref: SessionRef, by: string, note: Note): Promise<boolean> {
+    const { status } = await this.call('release', (call) => this.settings.store.release(ref, by, note, call))
+    if (status === 'ok') this.events.tellOf(note, ref.id, ref.userId, null)
+    return status !== 'lapsed'
+  }
+
+  /** @returns whether there was such a session */
+  async destroy(ref: SessionRef, note: Note): Promise<boolean> {
+    const { reply, id } = await this.call('destroy', (call) =>
+      follow<Ok<{ now: number }>>(ref, call, (at) => this.settings.store.destroy(at, note, call)),
+    )
+    this.requests.take(ref.id)
+    if (reply.status !== 'ok') return false
+    this.events.tellOf(note, id, ref.userId, reply.now)
+    return true
   }
 
   timeToLive(id: string): Promise<number | null> {
-    return this.#call('timeToLive', (call) => this.settings.store.timeToLive(id, call))
+    return this.call('timeToLive', (call) => this.settings.store.timeToLive(id, call))
   }
 
-  count(): Promise<number> {
-    return this.#call('count', (call) => this.settings.store.count(call))
-  }
-
-  recent(limit: number): Promise<SessionRecord[]> {
-    return this.#call('recent', (call) => this.settings.store.recent(limit, call))
+  /** Runs one call to the store under the deadline that the application has set. */
+  call<T>(operation: string, run: (call: StoreCall) => Promise<T>): Promise<T> {
+    return withDeadline(this.settings.storeTimeout, operation, run)
   }
 
   /** Waits for the touches on their way, then closes the store. */
   async close(): Promise<void> {
     await Promise.all(this.#touching.values())
+    await this.events.close()
     await this.settings.store.close()
   }
 
   async #touch(ref: SessionRef, every: number): Promise<Ok<Accessed> | Ended> {
-    const { reply } = await this.#call('touch', (call) =>
-      this.#follow<Ok<Accessed>>(ref, call, (at) => this.settings.store.touch(at, every, call)),
+    const { reply } = await this.#counting(ref.id, 0, (requests) =>
+      this.call('touch', (call) =>
+        follow<Ok<Accessed>>(ref, call, (at) => this.settings.store.touch(at, every, requests, call)),
+      ),
     )
     return reply
+  }
+
+  /** Tells the store of the requests counted since it was last told; when that failed, keeps them for the next time. */
+  async #counting<T>(id: string, more: number, run: (requests: number) => Promise<T>): Promise<T> {
+    const requests = this.requests.take(id)
+    try {
+      return await run(requests + more)
+    } catch (error) {
+      this.requests.add(id, requests)
+      throw error
+    }
+  }
+
+  /** A session has another id: what was counted goes with it. */
+  #moved(from: string, to: string): void {
+    this.requests.add(to, this.requests.take(from))
   }
 
   readonly #compareAndSet: CompareAndSet = async (ref, field, expected, next, call) => {
     let current = expected
     while (true) {
       const text = next(current)
-      const { reply } = await this.#follow<Ok<Accessed> | Conflict>(ref, call, (at) =>
+      const { reply } = await follow<Ok<Accessed> | Conflict>(ref, call, (at) =>
         this.settings.store.update(at, field, current, text, call),
       )
       if (reply.status === 'ok') return
@@ -196,45 +323,20 @@ export class Operations {
     }
   }
 
-  #call<T>(operation: string, run: (call: StoreCall) => Promise<T>): Promise<T> {
-    return withDeadline(this.settings.storeTimeout, operation, run)
+  /** A token was used whose grace is over: tells of it, and ends the session that it once led to if that is configured. */
+  async #reused(successor: string): Promise<void> {
+    const { store, revokeOnReuse } = this.settings
+    let id = successor
+    const record = await this.call('load', async (call) => {
+      while (true) {
+        const found = await store.load(id, null, call)
+        if (found === null || !('status' in found)) return found
+        id = found.successor
+      }
+    })
+    this.events.tellOf(this.#reuseNote, successor, record?.userId ?? null, null)
+    if (revokeOnReuse && record !== null) await this.destroy(record, this.events.note('revoked', 'reuse'))
   }
-
-  /** Calls again with the successor's id when the session turns out to have been rotated. */
-  async #follow<Reply extends { status: string }>(
-    ref: SessionRef,
-    call: StoreCall,
-    act: (ref: SessionRef) => Promise<Reply | NotDone>,
-  ): Promise<At<Reply | Ended>> {
-    let at = ref
-    while (true) {
-      const reply = await this.#unsealed<Reply>(call, () => act(at))
-      if (!isMoved(reply)) return { reply, id: at.id }
-      if (call.expired) giveUp(call) // guard: deadline
-      at = { id: reply.to, userId: ref.userId }
-    }
-  }
-
-  /** Calls again while a login is taking the session over, as long as the deadline lasts; then the session has ended. */
-  async #unsealed<Reply extends { status: string }>(
-    call: StoreCall,
-    act: () => Promise<Reply | NotDone>,
-  ): Promise<Reply | Ended | Moved> {
-    for (let wait = 5; !call.expired; wait = Math.min(2 * wait, 50)) {
-      const reply = await act()
-      if (!isSealed(reply)) return reply
-      await pause(wait, undefined, { signal: call.signal }).catch(deadlinePassed)
-    }
-    return { status: 'ended' }
-  }
-}
-
-function isMoved(reply: { status: string }): reply is Moved {
-  return reply.status === 'moved'
-}
-
-function isSealed(reply: { status: string }): reply is { status: 'sealed' } {
-  return reply.status === 'sealed'
 }
 
 function incrementRefused({ status, field }: IncrementRefused): FieldError {
@@ -249,6 +351,3 @@ function incrementRefused({ status, field }: IncrementRefused): FieldError {
 
 /** A session whose token nobody ever received needs no second attempt to end it: its idle timeout does. */
 function endsByItself(): void {}
-
-/** The pause was cut short because the call has expired, which is checked next. */
-function deadlinePassed(): void {}

@@ -1,3 +1,4 @@
+import type { AddressMode } from './address.ts'
 import { type CookieOptions, SessionCookie } from './cookie.ts'
 import { type Duration, durationOption } from './duration.ts'
 import { ConfigError } from './errors.ts'
@@ -24,6 +25,13 @@ export interface SessionsOptions {
   rotationGrace?: Duration
   /** How long a rotated token is remembered, so that its use can be told from an unknown one. Default `'1h'`. */
   reuseWindow?: Duration
+  /** A session gets a new token this long after it got the last one, with the request that finds it due. Default: never. */
+  rotateEvery?: Duration
+  /**
+   * Whether the use of a token that was rotated away, after its grace, ends the session that it once led to. Off by default: a
+   * lost answer looks the same as a stolen token. The event `reuse` is told in either case.
+   */
+  revokeOnReuse?: boolean
   /** How many sessions one user may have. Default `{ limit: 100, whenFull: 'evict-oldest' }`; a number is that limit. */
   maxPerUser?: number | Partial<UserLimit>
   /**
@@ -32,6 +40,11 @@ export interface SessionsOptions {
    */
   maxValueBytes?: number
   cookie?: CookieOptions
+  /**
+   * What a login keeps of the client's address, for the list of devices: `'truncated'` (the network: IPv4 /24, IPv6 /48),
+   * `'none'` or `'full'`. Default `'truncated'`.
+   */
+  address?: AddressMode
   /**
    * Checks and types the data: any Standard Schema (zod, valibot, arktype) that is synchronous and accepts `{}`. Data that does
    * not fit is a `DataError` (`ERR_DATA_INVALID`) where it is read or written, never when a session is loaded or logged out.
@@ -50,6 +63,9 @@ export interface Settings {
   readonly storeTimeout: number
   readonly rotationGrace: number
   readonly reuseWindow: number
+  readonly rotateEvery: number | null
+  readonly revokeOnReuse: boolean
+  readonly address: AddressMode
   readonly maxPerUser: UserLimit
   readonly maxValueBytes: number
   readonly cookie: SessionCookie
@@ -57,8 +73,9 @@ export interface Settings {
 }
 
 const METHODS: readonly (keyof SessionStore)[] = [
-  ...(['load', 'touch', 'commit', 'update', 'create', 'rotate', 'destroy'] as const),
-  ...(['timeToLive', 'count', 'recent', 'now', 'close'] as const),
+  ...(['load', 'touch', 'commit', 'update', 'create', 'rotate', 'seal', 'release', 'destroy'] as const),
+  ...(['listUser', 'revokeUser', 'setUserRoles', 'revokeLogins', 'partition'] as const),
+  ...(['timeToLive', 'count', 'countByIdleAge', 'recent', 'subscribe', 'now', 'close'] as const),
 ]
 const DEFAULT_LIMIT: UserLimit = { limit: 100, whenFull: 'evict-oldest' }
 
@@ -81,11 +98,21 @@ export function readOptions(options: SessionsOptions): Settings {
     storeTimeout: durationOption(options.storeTimeout ?? '1s', 'storeTimeout', 1),
     rotationGrace: durationOption(options.rotationGrace ?? '10s', 'rotationGrace', 0),
     reuseWindow: durationOption(options.reuseWindow ?? '1h', 'reuseWindow', 0),
+    rotateEvery: options.rotateEvery === undefined ? null : durationOption(options.rotateEvery, 'rotateEvery', 1),
+    revokeOnReuse: options.revokeOnReuse ?? false,
+    address: addressMode(options.address),
     maxPerUser: userLimit(options.maxPerUser),
     maxValueBytes: byteLimit(options.maxValueBytes),
     cookie: new SessionCookie(options.cookie),
     checker: options.schema === undefined ? null : new DataChecker(options.schema, options.migrate),
   }
+}
+
+function addressMode(option: AddressMode = 'truncated'): AddressMode {
+  if (!['truncated', 'none', 'full'].includes(option)) {
+    throw new ConfigError("address must be 'truncated', 'none' or 'full'.")
+  }
+  return option
 }
 
 function byteLimit(option = 1_048_576): number {

@@ -2,9 +2,10 @@ import { decode } from './codec.ts'
 import { isReserved } from './fields.ts'
 import type { DataChecker } from './schema.ts'
 import type { SessionRecord } from './store.ts'
+import { numberOf, rolesOf } from './user-fields.ts'
 
-/** A session as an application sees it outside a request. Instants are epoch milliseconds by the store's clock. */
-export interface SessionSnapshot<Data> {
+/** What is known of a session apart from its data. Instants are epoch milliseconds by the store's clock. */
+export interface SessionInfo {
   /** The public id: may be shown and logged, and logs nobody in. */
   readonly id: string
   readonly userId: string | null
@@ -16,6 +17,21 @@ export interface SessionSnapshot<Data> {
   readonly deadline: number
   /** The instant at which it ends without further activity: the earlier of idle timeout and deadline. */
   readonly expiresAt: number
+  readonly roles: readonly string[]
+  /** When the user last logged in with this session. */
+  readonly authenticatedAt: number | null
+  /** A short label of the device that it was begun on, such as `Chrome on macOS`. */
+  readonly device: string | null
+  /** The application's own id of that device. */
+  readonly deviceId: string | null
+  /** The address that the login came from, as far as the option `address` keeps it. */
+  readonly ip: string | null
+  /** How many requests have come with it, as far as the store has been told: up to `touchInterval` behind. */
+  readonly requestCount: number
+}
+
+/** A session as an application sees it outside a request. */
+export interface SessionSnapshot<Data> extends SessionInfo {
   /** With a schema, reading this throws a DataError when the stored data does not fit it. */
   readonly data: Partial<Data>
 }
@@ -77,11 +93,30 @@ export function decodeData(fields: ReadonlyMap<string, string>): Record<string, 
   return data
 }
 
+/** What the application sees of a stored session without its data. */
+export function infoOf(record: SessionRecord): SessionInfo {
+  const { id, userId, createdAt, lastAccessedAt, idleTimeout, deadline, fields } = record
+  return {
+    id,
+    userId,
+    createdAt,
+    lastAccessedAt,
+    idleTimeout,
+    deadline,
+    expiresAt: expiresAt(record),
+    roles: rolesOf(record),
+    authenticatedAt: numberOf(record, 'authenticated_at'),
+    device: fields.get('device') ?? null,
+    deviceId: fields.get('device_id') ?? null,
+    ip: fields.get('ip') ?? null,
+    requestCount: numberOf(record, 'request_count') ?? 0,
+  }
+}
+
 /** What the application sees of a stored session. With a schema, its data is checked when it is first read. */
 export function snapshot<Data>(record: SessionRecord, checker: DataChecker | null): SessionSnapshot<Data> {
-  const { id, userId, createdAt, lastAccessedAt, idleTimeout, deadline, fields } = record
-  const stored = decodeData(dataFields(fields))
-  const seen = { id, userId, createdAt, lastAccessedAt, idleTimeout, deadline, expiresAt: expiresAt(record) }
+  const stored = decodeData(dataFields(record.fields))
+  const seen = infoOf(record)
   if (checker === null) return { ...seen, data: stored as Partial<Data> }
   let data: Partial<Data> | undefined
   return Object.defineProperty(seen as SessionSnapshot<Data>, 'data', {

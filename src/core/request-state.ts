@@ -1,13 +1,32 @@
 import { ArgumentError, FieldError, HeadersSentError, SessionEndedError } from './errors.ts'
 import { encodeField } from './field-updates.ts'
 import { checkField } from './fields.ts'
+import type { LoggedIn, LoginRequest, Logins } from './logins.ts'
 import { NO_CHANGES, type Operations } from './operations.ts'
 import { dataFields } from './record.ts'
-import { SessionData } from './session-data.ts'
+import { SessionData, UNCHANGED } from './session-data.ts'
 import type { Changes, SessionRecord } from './store.ts'
 import { idOfToken, type Token } from './token.ts'
+import { numberOf } from './user-fields.ts'
 
 type Cookie = { issue: Token } | 'clear' | null
+
+/** What an adapter knows of whoever sent a request. Asked only when a login keeps it. */
+export interface Client {
+  /** The `User-Agent` header. */
+  readonly userAgent: () => string | undefined
+  /** The address, as far as the framework can tell behind its proxies. */
+  readonly address: () => string | undefined
+}
+
+const NO_CLIENT: Client = { userAgent: () => undefined, address: () => undefined }
+
+/** What is told of a request as it is opened. */
+interface Opened {
+  readonly ended?: boolean
+  readonly superseded?: boolean
+  readonly client?: Client
+}
 
 /**
  * One request's session: what was loaded, what has changed, and which cookie the response owes the browser. The session
@@ -19,8 +38,15 @@ export class RequestState {
   record: SessionRecord | null
   /** The request came with a token whose session does not exist (any more). */
   readonly ended: boolean
+  readonly client: Client
+  /** When the request came, by `performance.now()`. */
+  readonly arrivedAt = performance.now()
   /** Set by the adapter once the head of the response has left: from then on no cookie can be sent. */
   headSent = false
+  /** The request is among those that the session counts. */
+  #counted = false
+  /** Whether the session's cookie is to be kept as long as the session may last. */
+  #remembered = false
   #view: SessionData | null = null
   #idleTimeout: number | null = null
   #cookie: Cookie = null
@@ -31,29 +57,54 @@ export class RequestState {
   constructor(
     operations: Operations,
     record: SessionRecord | null,
-    { ended = false, superseded = false }: { ended?: boolean; superseded?: boolean } = {},
+    { ended = false, superseded = false, client = NO_CLIENT }: Opened = {},
   ) {
     this.operations = operations
     this.record = record
     this.ended = ended
     this.#superseded = superseded
+    this.client = client
   }
 
   /** Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. */
-  static async open(operations: Operations, cookieHeader: string | undefined): Promise<RequestState> {
+  static async open(
+    operations: Operations,
+    cookieHeader: string | undefined,
+    client: Client = NO_CLIENT,
+  ): Promise<RequestState> {
     const token = operations.settings.cookie.read(cookieHeader)
-    if (token === null) return new RequestState(operations, null) // guard: no token
+    if (token === null) return new RequestState(operations, null, { client }) // guard: no token
     const id = idOfToken(token)
-    const record = await operations.load(id)
-    return new RequestState(operations, record, {
-      ended: record === null,
-      superseded: record !== null && record.id !== id,
-    })
+    const record = await operations.load(id, true)
+    const superseded = record !== null && record.id !== id
+    const state = new RequestState(operations, record, { ended: record === null, superseded, client })
+    if (!operations.rotationIsDue(record)) return state
+    try {
+      await state.rotate('periodic')
+      return state
+    } catch (error) {
+      if (!(error instanceof SessionEndedError)) throw error
+      return new RequestState(operations, null, { ended: true, client })
+    }
   }
 
   /** The session data. Decoded on first use, so that a request that does not look pays nothing. */
   get data(): Record<string, unknown> {
     return this.#viewed().values
+  }
+
+  /** How many requests have come with this session, this one included. */
+  get requestCount(): number {
+    if (this.record === null) return 0
+    const stored = numberOf(this.record, 'request_count') ?? 0
+    return stored + this.operations.requests.of(this.record.id) + (this.#counted ? 0 : 1)
+  }
+
+  /** Counts this request, once, with the next touch or commit of its session. */
+  count(): void {
+    if (this.#counted || this.record === null) return
+    this.#counted = true
+    this.operations.requests.add(this.record.id)
   }
 
   get idleTimeout(): number {
@@ -79,6 +130,7 @@ export class RequestState {
     }
     await this.#creating
     if (this.record === null) throw new SessionEndedError() // guard: ended
+    this.count()
     const { id, lastAccessedAt } = await this.operations.commit(this.record, changes)
     // Logged out meanwhile: what this request holds now belongs to no session yet.
     if (this.record === null) return // guard: logged out meanwhile
@@ -102,6 +154,7 @@ export class RequestState {
     }
     await this.#creating
     if (this.record === null) throw new SessionEndedError() // guard: ended
+    this.count()
     const { id, lastAccessedAt, increments } = await this.operations.commit(this.record, {
       ...NO_CHANGES,
       increments: [[field, by]],
@@ -135,19 +188,61 @@ export class RequestState {
   }
 
   /** Gives the session a new token, which the response hands out. */
-  async rotate(): Promise<void> {
-    this.#mustSendCookie()
+  async rotate(cause?: string): Promise<void> {
+    this.mustSendCookie()
     if (this.record === null || this.#superseded) return // guard: superseded
-    const { id, token, lastAccessedAt } = await this.operations.rotate(this.record)
-    this.#accessed({ id, ...(lastAccessedAt !== null && { lastAccessedAt }) })
+    const { id, token, lastAccessedAt } = await this.operations.rotate(this.record, cause)
+    this.#accessed({ id, lastAccessedAt })
     this.#superseded = token === null
     if (token !== null) this.#cookie = { issue: token }
   }
 
+  /** Binds the session to a user. */
+  async login(logins: Logins, request: Omit<LoginRequest, 'changes' | 'begun'>, remember: boolean): Promise<void> {
+    this.mustSendCookie()
+    await this.#creating
+    this.count()
+    const changes = this.#view?.changes() ?? UNCHANGED
+    const before = this.record
+    const started = await logins.login(before, { ...request, changes, begun: this.arrivedAt })
+    this.record = started.record
+    this.#counted = true
+    this.#superseded = false
+    this.#idleTimeout = null
+    this.#remembered = remember
+    this.#cookie = { issue: started.token }
+    if (this.#view === null) return
+    if (started.keptData) rebase(this.#view, before, started)
+    else for (const field of Object.keys(this.#view.values)) this.#view.adopt(field, null)
+  }
+
+  /** Gives the session a new token, from now on the only one, and other roles. */
+  async setRoles(roles: string | null): Promise<void> {
+    this.mustSendCookie()
+    await this.#creating
+    if (this.record === null) throw new SessionEndedError()
+    const started = await this.operations.replaceToken(this.record, {
+      note: this.operations.events.note('rotated', 'roles', this.record.userId),
+      renew: null,
+      set: new Map(roles === null ? [] : [['roles', roles]]),
+      remove: roles === null ? ['roles'] : [],
+    })
+    if (started === null) throw new SessionEndedError()
+    this.record = started.record
+    this.#superseded = false
+    this.#cookie = { issue: started.token }
+  }
+
   /** Ends the session. The cookie is cleared whatever the store says: only a logout may take it from the browser. */
   async logout(): Promise<void> {
-    this.#mustSendCookie()
+    this.mustSendCookie()
     await this.#creating
+    const record = this.forget()
+    if (record !== null) await this.operations.destroy(record, this.operations.events.note('destroyed', 'logout', record.userId))
+  }
+
+  /** The session is over, and the response takes the cookie away. @returns what it was */
+  forget(): SessionRecord | null {
     const { record } = this
     this.record = null
     this.#view = null
@@ -155,7 +250,7 @@ export class RequestState {
     this.#creating = null
     this.#superseded = false
     this.#cookie = 'clear'
-    if (record !== null) await this.operations.destroy(record)
+    return record
   }
 
   /** Forgets what has not been committed: the handler failed. */
@@ -171,7 +266,8 @@ export class RequestState {
     if (cookie === null) return null
     const jar = this.operations.settings.cookie
     if (cookie === 'clear') return jar.clear()
-    return jar.issue(cookie.issue, this.record && this.record.deadline - this.record.lastAccessedAt)
+    const remaining = this.record && this.record.deadline - this.record.lastAccessedAt
+    return jar.issue(cookie.issue, remaining, this.#remembered)
   }
 
   /** Whether the response owes a cookie. */
@@ -189,7 +285,7 @@ export class RequestState {
 
   /** Begins the session. Concurrent callers wait for it instead of beginning another. */
   async #create(data: ReadonlyMap<string, string>): Promise<void> {
-    this.#mustSendCookie()
+    this.mustSendCookie()
     const creating = this.#begin(data)
     this.#creating = creating
     try {
@@ -207,16 +303,16 @@ export class RequestState {
   async #begin(data: ReadonlyMap<string, string>): Promise<void> {
     const { lifetime } = this.operations.settings
     const { idleTimeout } = this
-    const { token, id, now } = await this.operations.create({ userId: null, data, idleTimeout, lifetime })
-    this.record = {
-      id,
+    const { token, record } = await this.operations.create({
       userId: null,
-      createdAt: now,
-      lastAccessedAt: now,
+      fields: new Map([...data, ['request_count', '1']]),
       idleTimeout,
-      deadline: now + lifetime,
-      fields: new Map(data),
-    }
+      lifetime,
+      begun: this.arrivedAt,
+      note: this.operations.events.note('created', 'request'),
+    })
+    this.#counted = true
+    this.record = record
     this.#cookie = { issue: token }
     this.#idleTimeout = null
   }
@@ -256,8 +352,20 @@ export class RequestState {
     }
   }
 
-  #mustSendCookie(): void {
+  /** @throws HeadersSentError */
+  mustSendCookie(): void {
     if (this.headSent) throw new HeadersSentError() // guard: head sent
+  }
+}
+
+/** After a login: what the application holds as `data` is the new session's; what others wrote to the old one meanwhile is in it. */
+function rebase(view: SessionData, before: SessionRecord | null, { record, committed }: LoggedIn): void {
+  view.committed(committed)
+  const known = before === null ? new Map<string, string>() : dataFields(before.fields)
+  const stored = dataFields(record.fields)
+  for (const field of new Set([...known.keys(), ...stored.keys()])) {
+    const text = stored.get(field) ?? null
+    if (text !== (known.get(field) ?? null) && !view.changed(field)) view.adopt(field, text)
   }
 }
 

@@ -9,6 +9,8 @@ export interface DataChanges {
   readonly remove: readonly string[]
 }
 
+export const UNCHANGED: DataChanges = { set: new Map(), remove: [] }
+
 /**
  * A request's session data: plain values to read and change as one likes, and what of them has changed. "Changed" compares
  * the encoding of the value as decoded at load with that of the value now: deep changes count, a foreign spelling does not.

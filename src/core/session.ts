@@ -1,8 +1,19 @@
 import { type Duration, milliseconds } from './duration.ts'
-import { ArgumentError } from './errors.ts'
+import { ArgumentError, SessionEndedError } from './errors.ts'
 import type { DataOf } from './fields.ts'
-import { expiresAt } from './record.ts'
+import { readLogin, type LoginOptions } from './login-options.ts'
+import type { Logins } from './logins.ts'
+import { expiresAt, type SessionInfo } from './record.ts'
 import type { RequestState } from './request-state.ts'
+import { isId } from './token.ts'
+import { checkRoles, encodeRoles, numberOf, rolesOf } from './user-fields.ts'
+import { type RevokeOptions, UserSessions } from './user-sessions.ts'
+
+/** One of a user's sessions, as `session.devices()` lists it. */
+export interface Device extends SessionInfo {
+  /** Whether it is the session of this request. */
+  readonly current: boolean
+}
 
 /** The fields of `Data` that hold numbers. */
 export type NumericField<Data> = {
@@ -16,10 +27,12 @@ export type NumericField<Data> = {
  */
 export class Session<Data = Record<string, unknown>> {
   readonly #state: RequestState
+  readonly #logins: Logins
 
   /** Made by the adapters. */
-  constructor(state: RequestState) {
+  constructor(state: RequestState, logins: Logins) {
     this.#state = state
+    this.#logins = logins
     // `req.session.cart = …`, as with express-session, would be lost without a word: now it is a TypeError.
     Object.preventExtensions(this)
   }
@@ -40,6 +53,21 @@ export class Session<Data = Record<string, unknown>> {
   /** The user that the session belongs to, or `null`. */
   get userId(): string | null {
     return this.#state.record?.userId ?? null
+  }
+
+  /** What the user may do, as the login said or `setRoles` since; empty without a user. */
+  get roles(): readonly string[] {
+    return rolesOf(this.#state.record)
+  }
+
+  /** When the user last logged in with this session, in epoch milliseconds of the store's clock; `null` without a user. */
+  get authenticatedAt(): number | null {
+    return numberOf(this.#state.record, 'authenticated_at')
+  }
+
+  /** How many requests have come with this session, this one included: exact with `touchInterval: 0`, else within one interval. */
+  get requestCount(): number {
+    return this.#state.requestCount
   }
 
   /** The request came with a session token, but that session has ended (or never was): "your session has expired". */
@@ -114,6 +142,62 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   /**
+   * Binds the session to a user, who has just proved who it is: always with a new token, and from then on the old one leads
+   * nowhere (OWASP: session fixation; ASVS 5.0 item 7.2.4). It counts as a new session, which keeps the data of an anonymous
+   * one. A change of the user keeps nothing.
+   * @throws ArgumentError; UserLimitError; LoginRevokedError when the user was logged out everywhere after this request had
+   *   come; SessionEndedError when the data that was to be kept is gone; HeadersSentError, StoreError. Nothing has changed then.
+   */
+  async login(userId: string, options: LoginOptions = {}): Promise<void> {
+    const { request, remember } = readLogin(userId, options, this.#state)
+    await this.#state.login(this.#logins, request, remember)
+  }
+
+  /**
+   * Gives this session other roles, and a new token without grace for the old one. For all sessions of a user:
+   * `sessions.user(id).setRoles(roles)`.
+   * @throws ArgumentError, SessionEndedError, HeadersSentError, StoreError
+   */
+  setRoles(roles: readonly string[]): Promise<void> {
+    return this.#state.setRoles(encodeRoles(checkRoles(roles)))
+  }
+
+  /**
+   * The sessions of this session's user, the one accessed last first.
+   * @throws SessionEndedError without a user, StoreError
+   */
+  async devices(): Promise<Device[]> {
+    const own = await this.#user.list()
+    return own.map((session) => ({ ...session, current: session.id === this.id }))
+  }
+
+  /** Ends one session of this session's user. @returns whether the user had it @throws SessionEndedError, StoreError */
+  async revoke(id: string): Promise<boolean> {
+    if (isId(id) && id === this.id) return this.#end(async () => await this.#user.revoke(id, this.#actor))
+    return this.#user.revoke(id, this.#actor)
+  }
+
+  /** Ends the user's sessions on one device. @returns how many there were @throws SessionEndedError, ArgumentError, StoreError */
+  async revokeDevice(deviceId: string): Promise<number> {
+    const revoke = () => this.#user.revokeDevice(deviceId, this.#actor)
+    return deviceId === this.#state.record?.fields.get('device_id') ? this.#end(revoke) : revoke()
+  }
+
+  /** Logs the user out everywhere but here. @returns how many sessions have ended @throws SessionEndedError, StoreError */
+  async revokeOthers(): Promise<number> {
+    return this.#user.revokeOthers(this.id ?? '', this.#actor)
+  }
+
+  /**
+   * Logs the user out everywhere, here too: in one step, and a login under way with an old password is refused.
+   * @returns how many sessions have ended
+   * @throws SessionEndedError without a user, HeadersSentError, StoreError
+   */
+  async revokeAll(): Promise<number> {
+    return this.#end(() => this.#user.revokeAll(this.#actor))
+  }
+
+  /**
    * Gives the session a new token (the browser gets it with this response), so that an older copy of it soon leads nowhere.
    * Requests already on their way with the old one are served for `rotationGrace`.
    * @throws HeadersSentError, SessionEndedError, StoreError
@@ -128,6 +212,26 @@ export class Session<Data = Record<string, unknown>> {
    */
   logout(): Promise<void> {
     return this.#state.logout()
+  }
+
+  get #user(): UserSessions {
+    const { userId } = this
+    if (userId === null) throw new SessionEndedError()
+    return new UserSessions(this.#state.operations, userId)
+  }
+
+  get #actor(): RevokeOptions {
+    return this.userId === null ? {} : { actor: this.userId }
+  }
+
+  /** Ends this session with others. As with a logout, the cookie is cleared whatever the store says. */
+  async #end<T>(revoke: () => Promise<T>): Promise<T> {
+    this.#state.mustSendCookie()
+    try {
+      return await revoke()
+    } finally {
+      this.#state.forget()
+    }
   }
 }
 

@@ -4,10 +4,18 @@ import { milliseconds } from './duration.ts'
 import { ArgumentError, MountError, SessionEndedError, StoreError } from './errors.ts'
 import { checkField, type DataOf } from './fields.ts'
 import { NO_CHANGES, Operations } from './operations.ts'
+import { clipLabel } from './device.ts'
+import { Events, type SessionEvents } from './events.ts'
+import { Logins } from './logins.ts'
+import { Monitoring, type RecentOptions, type SessionStats } from './monitoring.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
-import { type SessionSnapshot, snapshot } from './record.ts'
-import { checkIncrement, RequestState } from './request-state.ts'
+import { type SessionInfo, type SessionSnapshot, snapshot } from './record.ts'
+import { type Client, checkIncrement, RequestState } from './request-state.ts'
+import { revokeEveryone } from './revoke-everyone.ts'
 import { checkIdleTimeout, type NumericField, Session } from './session.ts'
+import { checkDeviceId, checkRoles, detailFields } from './user-fields.ts'
+import { type RevokeOptions, UserSessions } from './user-sessions.ts'
+import { type SessionEnd, Watches } from './watches.ts'
 import type { Changes, SessionRecord, SessionRef } from './store.ts'
 import { checkUserId, idOfToken, isId, isToken, type Token } from './token.ts'
 
@@ -15,6 +23,12 @@ import { checkUserId, idOfToken, isId, isToken, type Token } from './token.ts'
 export interface CreateOptions {
   /** The user that the session belongs to: a well-formed string of 1 to 256 bytes. */
   userId?: string
+  /** What the user may do. */
+  roles?: readonly string[]
+  /** How the device is called in the user's list, at most 64 bytes. */
+  device?: string
+  /** The application's own id of the device. Another session of the user on the same device ends. */
+  deviceId?: string
   idleTimeout?: Duration
   lifetime?: Duration
 }
@@ -32,12 +46,19 @@ export interface CreatedSession {
  */
 export class Sessions<Data = Record<string, unknown>> {
   readonly #operations: Operations
+  readonly #events: Events
+  readonly #logins: Logins
+  readonly #watches: Watches
   readonly #ofRequest = new WeakMap<object, Session<Data>>()
   #closed = false
 
   /** @throws ConfigError */
   constructor(options: SessionsOptions) {
-    this.#operations = new Operations(readOptions(options))
+    const settings = readOptions(options)
+    this.#events = new Events(settings.store)
+    this.#operations = new Operations(settings, this.#events)
+    this.#logins = new Logins(this.#operations, this.#events)
+    this.#watches = new Watches(this.#operations, this.#events)
   }
 
   /**
@@ -56,24 +77,34 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /**
    * Begins a session.
-   * @throws ArgumentError, FieldError, DataError, UserLimitError, StoreError
+   * @throws ArgumentError, FieldError, DataError, UserLimitError, LoginRevokedError, StoreError
    */
   async create(data: Partial<DataOf<Data>> = {}, options: CreateOptions = {}): Promise<CreatedSession> {
     const { settings } = this.#operations
     const lifetime = options.lifetime === undefined ? settings.lifetime : milliseconds(options.lifetime, 'lifetime')
-    const { token, id } = await this.#open.create({
-      userId: options.userId === undefined ? null : checkUserId(options.userId),
+    const { userId, roles = [], device, deviceId } = options
+    const details = {
+      roles: checkRoles(roles),
+      device: device === undefined ? null : clipLabel(device),
+      deviceId: deviceId === undefined ? null : checkDeviceId(deviceId),
+      ip: null,
+    }
+    const { token, record } = await this.#open.create({
+      userId: userId === undefined ? null : checkUserId(userId),
       idleTimeout: checkIdleTimeout(options.idleTimeout ?? Math.min(settings.idleTimeout, lifetime), lifetime),
       lifetime,
-      data: this.#encode(data),
+      fields: new Map([...detailFields(details), ...this.#encode(data)]),
+      begun: performance.now(),
+      note: this.#events.note(userId === undefined ? 'created' : 'login', 'create'),
     })
-    return { token, id }
+    return { token, id: record.id }
   }
 
   /** Reads a session and counts as activity: the idle expiry is extended when that is due (`touchInterval`). `null`: none. */
   async load(token: Token): Promise<SessionSnapshot<Data> | null> {
-    const record = isToken(token) ? await this.#open.load(idOfToken(token)) : null
+    const record = isToken(token) ? await this.#open.load(idOfToken(token), true) : null
     if (record === null) return null
+    this.#operations.requests.add(record.id)
     const lastAccessedAt = this.#operations.touchIsDue(record) ? await this.#operations.touchSoftly(record) : null
     return this.#snapshot({ ...record, lastAccessedAt: lastAccessedAt ?? record.lastAccessedAt })
   }
@@ -154,7 +185,7 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /** Ends a session. @returns whether there was one @throws StoreError */
   async destroy(token: Token): Promise<boolean> {
-    return isToken(token) && this.#open.destroy(refOf(token))
+    return isToken(token) && this.#open.destroy(refOf(token), this.#events.note('destroyed', 'destroy'))
   }
 
   /** Reads a session by its id, without counting as activity. `null`: none. */
@@ -164,13 +195,46 @@ export class Sessions<Data = Record<string, unknown>> {
   }
 
   /** Ends a session by its id, from outside. @returns whether there was one @throws StoreError */
-  async revoke(id: string): Promise<boolean> {
-    return isId(id) && this.#open.destroy({ id, userId: null })
+  async revoke(id: string, { actor }: RevokeOptions = {}): Promise<boolean> {
+    const note = this.#events.note('revoked', 'revoke', actor)
+    return isId(id) && this.#open.destroy({ id, userId: null }, note)
+  }
+
+  /**
+   * The sessions of one user: list, revoke, log out everywhere, roles.
+   * @throws ArgumentError for what is no user id: a well-formed string of 1 to 256 bytes
+   */
+  user(userId: string): UserSessions {
+    return new UserSessions(this.#open, userId)
+  }
+
+  /**
+   * Ends every session, of everybody, and refuses logins that began before. The cost grows with the number of sessions; each
+   * step has a deadline of its own.
+   * @returns how many have ended
+   * @throws StoreError: what has ended by then has ended; call again
+   */
+  async revokeEveryone({ actor }: RevokeOptions = {}): Promise<number> {
+    return revokeEveryone(this.#open, this.#events.note('revoked', 'everyone', actor))
   }
 
   /** How many sessions are alive. By index: the cost does not grow with their number. */
   async count(): Promise<number> {
-    return this.#open.count()
+    const { active } = await this.#monitoring.counts()
+    return active
+  }
+
+  /** How many sessions and users there are, and what this process has seen. By index: the cost does not grow with their number. */
+  async stats(): Promise<SessionStats> {
+    return { ...(await this.#monitoring.counts()), process: structuredClone(this.#events.counts) }
+  }
+
+  /**
+   * How many sessions were last accessed within each of these times, such as `['1m', '5m', '30m']`.
+   * @throws ArgumentError; ConfigError when the store was told `monitoring: false`
+   */
+  async countByIdleAge(within: readonly Duration[]): Promise<number[]> {
+    return this.#monitoring.countByIdleAge(within)
   }
 
   /**
@@ -178,35 +242,59 @@ export class Sessions<Data = Record<string, unknown>> {
    * @param limit 1 to 1000, default 50
    * @throws ArgumentError; ConfigError when the store was told `monitoring: false`
    */
-  async recent(limit = 50): Promise<Omit<SessionSnapshot<Data>, 'data'>[]> {
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new ArgumentError('limit must be from 1 to 1000.')
-    const records = await this.#open.recent(limit)
-    return records.map((record) => {
-      const { data: _, ...info } = snapshot<Data>(record, null)
-      return info
-    })
+  async recent<Field extends keyof Data & string = never>(
+    limit = 50,
+    options: RecentOptions<Field> = {},
+  ): Promise<(SessionInfo & { data: Partial<Pick<Data, Field>> })[]> {
+    return this.#monitoring.recent(limit, options) as never
+  }
+
+  /**
+   * Calls `listener` with what becomes of sessions: at once with what this process does, by the store with what others do
+   * (missing a message never weakens a promise). The same events are on the `node:diagnostics_channel` `coatcheck:session`.
+   * @returns stops listening
+   */
+  on<Type extends keyof SessionEvents>(type: Type, listener: (event: SessionEvents[Type]) => void): () => void {
+    return this.#open.events.on(type, listener)
+  }
+
+  /**
+   * Calls `onEnded` once when a session ends: by logout, login, revoke, limit or expiry, in any process, within about a second.
+   * Follows the session over rotations.
+   * @param id of a session; of one that has ended already, `onEnded` is called soon
+   * @returns stops watching
+   * @throws StoreError
+   */
+  async watch(id: string, onEnded: (end: SessionEnd) => void): Promise<() => void> {
+    void this.#open
+    return this.#watches.watch(id, onEnded)
   }
 
   /** Waits for touches on their way and ends what the store has started; never closes your Redis client. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#watches.close()
     await this.#operations.close()
   }
 
   /** For adapters: opens the session of a request and makes it known to {@link Sessions.of}. @internal */
-  async openRequest(request: object, cookieHeader: string | undefined): Promise<RequestState> {
+  async openRequest(request: object, cookieHeader: string | undefined, client?: Client): Promise<RequestState> {
     if (this.#ofRequest.has(request)) {
       throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
     }
-    const state = await RequestState.open(this.#open, cookieHeader)
-    this.#ofRequest.set(request, new Session<Data>(state))
+    const state = await RequestState.open(this.#open, cookieHeader, client)
+    this.#ofRequest.set(request, new Session<Data>(state, this.#logins))
     return state
   }
 
   get #open(): Operations {
     if (this.#closed) throw new StoreError('ERR_STORE_UNAVAILABLE', 'These sessions have been closed.', 'none')
     return this.#operations
+  }
+
+  get #monitoring(): Monitoring {
+    return new Monitoring(this.#open)
   }
 
   #snapshot(record: SessionRecord): SessionSnapshot<Data> {

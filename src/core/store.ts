@@ -9,11 +9,17 @@ import type { Outcome } from './errors.ts'
  * back, and every key that a call leaves behind expires.
  */
 export interface SessionStore {
-  /** Reads a session. A rotated session within its grace answers with its successor. */
-  load(id: string, call: StoreCall): Promise<SessionRecord | null>
+  /**
+   * Reads a session. A rotated session within its grace answers with its successor, afterwards with `reused`.
+   * @param reuse if a token was used that leads here: what to tell of its first use after the grace
+   */
+  load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | null>
 
-  /** Extends the idle expiry: now + idle timeout, at most the deadline. Does nothing (`ok`) within `every` ms of the last time. */
-  touch(ref: SessionRef, every: number, call: StoreCall): Promise<Reply<Accessed>>
+  /**
+   * Extends the idle expiry: now + idle timeout, at most the deadline; not (`ok`) within `every` ms of the last time. Adds
+   * `requests` to the session's count.
+   */
+  touch(ref: SessionRef, every: number, requests: number, call: StoreCall): Promise<Reply<Accessed>>
 
   /** Writes a request's changes, all or nothing, and extends the idle expiry. */
   commit(ref: SessionRef, changes: Changes, call: StoreCall): Promise<Reply<Committed> | IncrementRefused>
@@ -27,23 +33,62 @@ export interface SessionStore {
     call: StoreCall,
   ): Promise<Reply<Accessed> | Conflict>
 
-  /** Begins a session; with a user id, within the user's limit. */
-  create(session: NewSession, call: StoreCall): Promise<{ status: 'ok'; now: number } | { status: 'full' }>
+  /**
+   * Begins a session. With a user id: within the user's limit, in place of the user's session on the same device, and not
+   * (`revoked`) when the user has been logged out everywhere since the login began.
+   */
+  create(session: NewSession, call: StoreCall): Promise<Ok<Created> | { status: 'full' } | { status: 'revoked' }>
 
   /** Gives the session the id `to`. The old id leads to it for `grace` ms, then to nothing, and is remembered for `reuseWindow` ms. */
-  rotate(ref: SessionRef, to: string, options: RotateOptions, call: StoreCall): Promise<Reply<Accessed>>
+  rotate(ref: SessionRef, to: string, rotation: Rotation, call: StoreCall): Promise<Reply<Accessed>>
+
+  /**
+   * Hands the session to a login: for `ms`, or until it is released, everybody else's call answers `sealed`. With 0 ms, gives it
+   * back (and answers `ended`).
+   */
+  seal(ref: SessionRef, by: string, ms: number, call: StoreCall): Promise<Reply<{ record: SessionRecord }>>
+
+  /** Ends a session sealed by `by`. `ended`: it is gone already. `lapsed`: the seal was not to the end; nothing was done. */
+  release(ref: SessionRef, by: string, note: Note, call: StoreCall): Promise<Ok<object> | Ended | { status: 'lapsed' }>
 
   /** Ends the session. */
-  destroy(ref: SessionRef, call: StoreCall): Promise<Reply<{ now: number }>>
+  destroy(ref: SessionRef, note: Note, call: StoreCall): Promise<Reply<{ now: number }>>
+
+  /** The user's live sessions, without the application's fields. */
+  listUser(userId: string, call: StoreCall): Promise<SessionRecord[]>
+
+  /**
+   * Ends sessions of the user, all but `keep` (`more`: call again), and has logins of the user that began before fail with `revoked`. `ended`: there is
+   * no session `keep`, and nothing was done.
+   */
+  revokeUser(userId: string, keep: string | null, note: Note, call: StoreCall): Promise<Ok<{ ids: string[]; more: boolean }> | Ended>
+
+  /** Gives all the user's sessions other roles (encoded; `null`: none). Resolves with their ids. */
+  setUserRoles(userId: string, roles: string | null, note: Note, call: StoreCall): Promise<string[]>
+
+  /** Has logins of anybody that began before fail with `revoked`. */
+  revokeLogins(call: StoreCall): Promise<void>
+
+  /** The sessions of one of the 256 partitions. */
+  partition(partition: number, call: StoreCall): Promise<SessionRef[]>
 
   /** Milliseconds until the session expires, or `null` if there is none. */
   timeToLive(id: string, call: StoreCall): Promise<number | null>
 
   /** How many sessions are alive. */
-  count(call: StoreCall): Promise<number>
+  count(call: StoreCall): Promise<Counts>
 
-  /** Up to `limit` live sessions, the last accessed first, without the application's fields. */
-  recent(limit: number, call: StoreCall): Promise<SessionRecord[]>
+  /** How many sessions were last accessed within each of these times, in milliseconds. */
+  countByIdleAge(limits: readonly number[], call: StoreCall): Promise<number[]>
+
+  /** Up to `limit` live sessions, the last accessed first, without the application's fields but `fields`. */
+  recent(limit: number, page: Page, call: StoreCall): Promise<SessionRecord[]>
+
+  /**
+   * Has `listener` told of what all processes do to sessions, from when the promise resolves. `missed`: messages may have been
+   * lost, since the connection was. Resolves with a function that ends it.
+   */
+  subscribe(listener: (event: StoreEvent) => void, missed: () => void): Promise<() => Promise<void>>
 
   /** The store's clock as far as this process knows it, or `null` before it has heard from the store. */
   now(): number | null
@@ -108,6 +153,58 @@ export type IncrementRefused = { status: 'not-integer' | 'out-of-range'; field: 
 /** An update that was not done: the field holds `actual` (`null`: absent), not what was expected. */
 export type Conflict = { status: 'conflict'; actual: string | null }
 
+/** A session that has begun, and those that it ended. */
+export interface Created {
+  readonly now: number
+  /** Ids of sessions that ended at the user's limit. */
+  readonly evicted: readonly string[]
+  /** Ids of sessions that ended because this one is on the same device. */
+  readonly replaced: readonly string[]
+}
+
+/** The session was rotated to another id, and the grace is over. */
+export interface Reused {
+  readonly status: 'reused'
+  /** The id that it was rotated to. */
+  readonly successor: string
+  /** Whether its token was used for the first time since. */
+  readonly first: boolean
+}
+
+/** How many sessions are alive, and of how many users; `users` is `null` without monitoring. */
+export interface Counts {
+  readonly guests: number
+  readonly members: number
+  readonly users: number | null
+}
+
+/** Which part of a list. */
+export interface Page {
+  /** Only what comes after this session in the list. */
+  readonly after: { readonly id: string; readonly lastAccessedAt: number } | null
+  /** The application's fields to read. */
+  readonly fields: readonly string[]
+}
+
+/** What a call says of itself, for those who are told what has become of sessions. */
+export interface Note {
+  /** The process that does it. */
+  readonly from: string
+  readonly type: string
+  readonly cause: string
+  /** Who had it done: what the application says, such as a user id. */
+  readonly actor: string | null
+  /** The id that the session had before, or the session that it takes the place of. */
+  readonly previous: string | null
+}
+
+/** What has become of a session, as stores tell it. */
+export interface StoreEvent extends Note {
+  readonly id: string
+  readonly userId: string | null
+  readonly at: number
+}
+
 /** What a commit writes. */
 export interface Changes {
   /** Encoded values by field. */
@@ -118,6 +215,8 @@ export interface Changes {
   readonly replace: boolean
   /** A new idle timeout in milliseconds. */
   readonly idleTimeout: number | null
+  /** Adds to the session's count of requests. */
+  readonly requests: number
 }
 
 /** A session to begin. */
@@ -125,9 +224,12 @@ export interface NewSession extends SessionRef {
   readonly idleTimeout: number
   /** Milliseconds from now to the deadline. */
   readonly lifetime: number
-  /** Encoded values of the application's fields. */
-  readonly data: ReadonlyMap<string, string>
+  /** Encoded values: the application's fields, and coatcheck's own that say more than when and who. */
+  readonly fields: ReadonlyMap<string, string>
   readonly maxPerUser: UserLimit
+  /** When the attempt to begin it began, by `performance.now()` of this process. */
+  readonly begun: number
+  readonly note: Note
 }
 
 /** How many sessions a user may have, and what a further one does: end the oldest, or be refused. */
@@ -136,10 +238,16 @@ export interface UserLimit {
   readonly whenFull: 'evict-oldest' | 'refuse'
 }
 
-/** Times of a rotation, in milliseconds. */
-export interface RotateOptions {
+/** What a rotation does. Times in milliseconds. */
+export interface Rotation {
   readonly grace: number
   readonly reuseWindow: number
+  /** Begins anew with these limits, as a login does, from now. */
+  readonly renew: { readonly idleTimeout: number; readonly lifetime: number } | null
+  /** Encoded values of coatcheck's own fields. */
+  readonly set: ReadonlyMap<string, string>
+  readonly remove: readonly string[]
+  readonly note: Note
 }
 
 /** One call under a deadline. */

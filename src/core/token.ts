@@ -58,6 +58,11 @@ export function tagOf(id: string): string {
   return id.slice(0, 2)
 }
 
+/** The tag at the head of the ids of a user's sessions. */
+export function tagOfUser(userId: string): string {
+  return tags[partitionOfUser(userId)] as string
+}
+
 /** The partition of a user: the first byte of SHA-256 of the user id. */
 export function partitionOfUser(userId: string): number {
   return hash('sha256', userId, 'buffer')[0] as number

@@ -1,6 +1,6 @@
 import { ConfigError } from '../core/errors.ts'
 import { isReserved } from '../core/fields.ts'
-import { expiresAt, parseRecord } from '../core/record.ts'
+import { parseRecord } from '../core/record.ts'
 import type {
   Accessed,
   Changes,
@@ -8,16 +8,24 @@ import type {
   Conflict,
   Ended,
   IncrementRefused,
-  Moved,
+  Counts,
+  Created,
   NewSession,
+  Note,
   Ok,
+  Page,
   Reply,
-  RotateOptions,
+  Reused,
+  Rotation,
   SessionRecord,
   SessionRef,
   SessionStore,
+  StoreEvent,
 } from '../core/store.ts'
+import { tags } from '../core/tags.ts'
+import { tagOf } from '../core/token.ts'
 import { warnOnce } from '../core/warn.ts'
+import { Entries } from './entries.ts'
 
 /** How sessions are kept in memory. */
 export interface MemoryStoreOptions {
@@ -44,49 +52,62 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   return new MemoryStore(maxSessions)
 }
 
-/** What stands where Redis has a hash with a TTL. */
-interface Entry {
-  readonly fields: Map<string, string>
-  readonly expiry: number
-}
+/** For how long, in milliseconds, a log-out-everywhere is remembered. */
+const LOGIN_LASTS = 10 * 60 * 1000
 
 /** One clock for all, which no change of the wall clock moves. */
 const STARTED = Date.now() - performance.now()
 
 class MemoryStore implements SessionStore {
-  /** By id, the least recently used first. Rotated sessions leave a tombstone, as in Redis. */
-  readonly #entries = new Map<string, Entry>()
-  readonly #maxSessions: number
+  readonly #entries: Entries
+  /** When users were last logged out everywhere, everyone under the empty name; by the clock with its fraction. */
+  readonly #since = new Map<string, number>()
+  readonly #listeners = new Set<(event: StoreEvent) => void>()
 
   constructor(maxSessions: number) {
-    this.#maxSessions = maxSessions
+    this.#entries = new Entries(maxSessions, () => this.now())
   }
 
   now(): number {
     return Math.floor(STARTED + performance.now())
   }
 
-  async load(id: string): Promise<SessionRecord | null> {
-    const found = this.#find(id)
-    if (found.status === 'moved') return this.load(found.to)
-    if (found.status === 'ended') return null
-    this.#put(id, found.record.fields, found.expiry)
+  async load(id: string, reuse: Note | null = null): Promise<SessionRecord | Reused | null> {
+    const fields = this.#entries.fields(id)
+    if (fields === null) return null
+    const successor = fields.get('_successor')
+    if (successor !== undefined) {
+      if (this.now() < Number(fields.get('_grace_until'))) return this.load(successor, reuse)
+      const first = reuse !== null && !fields.has('_reused')
+      if (first) {
+        fields.set('_reused', '1')
+        this.#tell(reuse, successor, null)
+      }
+      return { status: 'reused', successor, first }
+    }
+    const record = parseRecord(id, fields)
+    if (record === null) return null
+    this.#entries.put(id, fields, this.#entries.expiry(id))
     // A copy: what the caller holds does not change under it.
-    return { ...found.record, fields: new Map(found.record.fields) }
+    return { ...record, fields: new Map(fields) }
   }
 
-  async touch(ref: SessionRef, every: number): Promise<Reply<Accessed>> {
-    const found = this.#find(ref.id)
+  async touch(ref: SessionRef, every: number, requests: number): Promise<Reply<Accessed>> {
+    const found = this.#entries.find(ref.id)
     if (found.status !== 'ok') return found
-    const { lastAccessedAt } = found.record
-    if (this.now() - lastAccessedAt < every) return { status: 'ok', lastAccessedAt }
-    return { status: 'ok', lastAccessedAt: this.#write(found.record, found.record.fields) }
+    const { record } = found
+    const fields = countRequests(new Map(record.fields), requests)
+    if (this.now() - record.lastAccessedAt >= every) {
+      return { status: 'ok', lastAccessedAt: this.#entries.write(record, fields) }
+    }
+    this.#entries.put(ref.id, fields, this.#entries.expiry(ref.id))
+    return { status: 'ok', lastAccessedAt: record.lastAccessedAt }
   }
 
   async commit(ref: SessionRef, changes: Changes): Promise<Reply<Committed> | IncrementRefused> {
-    const found = this.#find(ref.id)
+    const found = this.#entries.find(ref.id)
     if (found.status !== 'ok') return found
-    const fields = new Map(found.record.fields)
+    const fields = countRequests(new Map(found.record.fields), changes.requests)
     const increments: number[] = []
     for (const [field, by] of changes.increments) {
       const text = fields.get(field) ?? '0'
@@ -100,7 +121,7 @@ class MemoryStore implements SessionStore {
     for (const [field, text] of changes.set) fields.set(field, text)
     for (const field of changes.remove) fields.delete(field)
     if (changes.idleTimeout !== null) fields.set('session_ttl', String(changes.idleTimeout / 1000))
-    return { status: 'ok', lastAccessedAt: this.#write(found.record, fields), increments }
+    return { status: 'ok', lastAccessedAt: this.#entries.write(found.record, fields), increments }
   }
 
   async update(
@@ -109,25 +130,28 @@ class MemoryStore implements SessionStore {
     expected: string | null,
     next: string | null,
   ): Promise<Reply<Accessed> | Conflict> {
-    const found = this.#find(ref.id)
+    const found = this.#entries.find(ref.id)
     if (found.status !== 'ok') return found
     const fields = new Map(found.record.fields)
     const actual = fields.get(field) ?? null
     if (actual !== expected) return { status: 'conflict', actual } // guard: compare
     if (next === null) fields.delete(field)
     else fields.set(field, next)
-    return { status: 'ok', lastAccessedAt: this.#write(found.record, fields) }
+    return { status: 'ok', lastAccessedAt: this.#entries.write(found.record, fields) }
   }
 
-  async create(session: NewSession): Promise<{ status: 'ok'; now: number } | { status: 'full' }> {
-    const { id, userId, idleTimeout, lifetime, data, maxPerUser } = session
+  async create(session: NewSession): Promise<Ok<Created> | { status: 'full' } | { status: 'revoked' }> {
+    const { id, userId, idleTimeout, lifetime, note } = session
     const now = this.now()
+    let evicted: string[] = []
+    let replaced: string[] = []
     if (userId !== null) {
-      const others = this.#live().filter((record) => record.userId === userId)
-      others.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
-      const tooMany = others.length - maxPerUser.limit + 1
-      if (tooMany > 0 && maxPerUser.whenFull === 'refuse') return { status: 'full' }
-      for (const { id } of others.slice(0, Math.max(0, tooMany))) this.#entries.delete(id)
+      const since = Math.max(this.#since.get(userId) ?? 0, this.#since.get('') ?? 0)
+      if (STARTED + session.begun < since) return { status: 'revoked' } // guard: login before log out everywhere
+      const room = this.#makeRoom(session)
+      if (room === null) return { status: 'full' }
+      evicted = room.evicted
+      replaced = room.replaced
     }
     const fields = new Map([
       ['created_at', String(now)],
@@ -135,103 +159,187 @@ class MemoryStore implements SessionStore {
       ['session_ttl', String(idleTimeout / 1000)],
       ['deadline', String(now + lifetime)],
     ])
-    if (userId !== null) fields.set('user_id', userId)
-    for (const [field, text] of data) fields.set(field, text)
-    this.#put(id, fields, now + Math.min(idleTimeout, lifetime))
-    this.#evict()
-    return { status: 'ok', now }
+    if (userId !== null) fields.set('user_id', userId).set('authenticated_at', String(now))
+    for (const [field, text] of session.fields) fields.set(field, text)
+    this.#entries.put(id, fields, now + Math.min(idleTimeout, lifetime))
+    this.#entries.evict()
+    this.#tell(note, id, userId)
+    for (const old of evicted) this.#tell({ ...note, type: 'evicted', cause: 'limit' }, old, userId)
+    for (const old of replaced) this.#tell({ ...note, type: 'revoked', cause: 'device' }, old, userId)
+    return { status: 'ok', now, evicted, replaced }
   }
 
-  async rotate(ref: SessionRef, to: string, { grace, reuseWindow }: RotateOptions): Promise<Reply<Accessed>> {
-    const found = this.#find(ref.id)
+  async rotate(ref: SessionRef, to: string, rotation: Rotation): Promise<Reply<Accessed>> {
+    const found = this.#entries.find(ref.id)
     if (found.status !== 'ok') return found
     const { record } = found
+    const { grace, reuseWindow, renew, note } = rotation
     const now = this.now()
     const tombstone = new Map([
       ['_successor', to],
       ['_grace_until', String(now + grace)],
     ])
-    this.#put(ref.id, tombstone, Math.min(now + Math.max(grace, reuseWindow), record.deadline))
-    const lastAccessedAt = this.#write({ ...record, id: to }, new Map(record.fields))
-    this.#evict()
+    this.#entries.put(ref.id, tombstone, Math.min(now + Math.max(grace, reuseWindow), record.deadline))
+    const fields = new Map(record.fields).set('_rotated_at', String(now))
+    const deadline = renew === null ? record.deadline : now + renew.lifetime
+    if (renew !== null) {
+      fields.set('created_at', String(now)).set('authenticated_at', String(now)).set('deadline', String(deadline))
+      fields.set('session_ttl', String(renew.idleTimeout / 1000))
+    }
+    for (const [field, text] of rotation.set) fields.set(field, text)
+    for (const field of rotation.remove) fields.delete(field)
+    const lastAccessedAt = this.#entries.write({ ...record, id: to, deadline }, fields)
+    this.#entries.evict()
+    this.#tell({ ...note, previous: ref.id }, to, record.userId)
     return { status: 'ok', lastAccessedAt }
   }
 
-  async destroy(ref: SessionRef): Promise<Reply<{ now: number }>> {
-    const found = this.#find(ref.id)
+  async seal(ref: SessionRef, by: string, ms: number): Promise<Reply<{ record: SessionRecord }>> {
+    const fields = this.#entries.fields(ref.id)
+    if (ms === 0) {
+      if (fields?.get('_sealed_by') === by) for (const field of ['_sealed_by', '_sealed_until']) fields.delete(field)
+      return { status: 'ended' }
+    }
+    const found = this.#entries.find(ref.id)
     if (found.status !== 'ok') return found
-    this.#entries.delete(ref.id)
+    fields?.set('_sealed_by', by).set('_sealed_until', String(this.now() + ms))
+    return { status: 'ok', record: { ...found.record, fields: new Map(fields) } }
+  }
+
+  async release(ref: SessionRef, by: string, note: Note): Promise<Ok<object> | Ended | { status: 'lapsed' }> {
+    const fields = this.#entries.fields(ref.id)
+    if (fields === null) return { status: 'ended' }
+    const holds = fields.get('_sealed_by') === by && this.now() < Number(fields.get('_sealed_until'))
+    if (!holds) return { status: 'lapsed' } // guard: seal lapsed
+    this.#end(ref.id, ref.userId, note)
+    return { status: 'ok' }
+  }
+
+  async destroy(ref: SessionRef, note: Note): Promise<Reply<{ now: number }>> {
+    const found = this.#entries.find(ref.id)
+    if (found.status !== 'ok') return found
+    this.#end(ref.id, found.record.userId, note)
     return { status: 'ok', now: this.now() }
   }
 
+  async listUser(userId: string): Promise<SessionRecord[]> {
+    return this.#ofUser(userId).map((record) => withoutData(record))
+  }
+
+  async revokeUser(
+    userId: string,
+    keep: string | null,
+    note: Note,
+  ): Promise<Ok<{ ids: string[]; more: boolean }> | Ended> {
+    const own = this.#ofUser(userId).map(({ id }) => id)
+    if (keep !== null && !own.includes(keep)) return { status: 'ended' }
+    this.#mark(userId) // guard: since
+    const ids = own.filter((id) => id !== keep)
+    for (const id of ids) this.#end(id, userId, note)
+    return { status: 'ok', ids, more: false }
+  }
+
+  async setUserRoles(userId: string, roles: string | null, note: Note): Promise<string[]> {
+    const own = this.#ofUser(userId)
+    for (const { id } of own) {
+      const fields = this.#entries.fields(id)
+      if (roles === null) fields?.delete('roles')
+      else fields?.set('roles', roles)
+      this.#tell(note, id, userId)
+    }
+    return own.map(({ id }) => id)
+  }
+
+  async revokeLogins(): Promise<void> {
+    this.#mark('')
+  }
+
+  async partition(partition: number): Promise<SessionRef[]> {
+    return this.#entries.live().filter(({ id }) => tagOf(id) === tags[partition])
+  }
+
   async timeToLive(id: string): Promise<number | null> {
-    const found = this.#find(id)
-    if (found.status === 'moved') return this.timeToLive(found.to)
-    return found.status === 'ok' ? found.expiry - this.now() : null
+    const record = await this.load(id)
+    return record === null || 'status' in record ? null : this.#entries.expiry(record.id) - this.now()
   }
 
-  async count(): Promise<number> {
-    return this.#live().length
+  async count(): Promise<Counts> {
+    const userIds = this.#entries.live().map(({ userId }) => userId)
+    const members = userIds.filter((userId) => userId !== null)
+    return { guests: userIds.length - members.length, members: members.length, users: new Set(members).size }
   }
 
-  async recent(limit: number): Promise<SessionRecord[]> {
-    return this.#live()
-      .sort((a, b) => b.lastAccessedAt - a.lastAccessedAt || (a.id < b.id ? 1 : -1))
+  async countByIdleAge(limits: readonly number[]): Promise<number[]> {
+    const ages = this.#entries.live().map(({ lastAccessedAt }) => this.now() - lastAccessedAt)
+    return limits.map((limit) => ages.filter((age) => age <= limit).length)
+  }
+
+  async recent(limit: number, { after, fields }: Page): Promise<SessionRecord[]> {
+    return this.#entries
+      .live()
+      .filter((record) => after === null || isLater(after, record))
+      .sort((a, b) => (isLater(a, b) ? -1 : 1))
       .slice(0, limit)
-      .map((record) => ({ ...record, fields: new Map([...record.fields].filter(([field]) => isReserved(field))) }))
+      .map((record) => withoutData(record, fields))
+  }
+
+  async subscribe(listener: (event: StoreEvent) => void): Promise<() => Promise<void>> {
+    this.#listeners.add(listener)
+    return async () => void this.#listeners.delete(listener)
   }
 
   async close(): Promise<void> {}
 
-  /** The scripts' guard: the session is alive, or why it is not. */
-  #find(id: string): Ok<{ record: SessionRecord; expiry: number }> | Ended | Moved {
-    const entry = this.#entries.get(id)
-    if (entry === undefined) return { status: 'ended' }
-    if (entry.expiry <= this.now()) {
-      this.#entries.delete(id)
-      return { status: 'ended' }
-    }
-    const to = entry.fields.get('_successor')
-    if (to !== undefined && this.now() < Number(entry.fields.get('_grace_until'))) return { status: 'moved', to } // guard: grace
-    const record = parseRecord(id, entry.fields)
-    return record === null ? { status: 'ended' } : { status: 'ok', record, expiry: entry.expiry }
+  /** Remembers it for as long as a login may be under way. */
+  #mark(userId: string): void {
+    const now = STARTED + performance.now()
+    for (const [name, since] of this.#since) if (since < now - LOGIN_LASTS) this.#since.delete(name)
+    this.#since.set(userId, now)
   }
 
-  /** Writes a session that is accessed now. @returns now */
-  #write(record: SessionRecord, fields: ReadonlyMap<string, string>): number {
-    const now = this.now()
-    const written = new Map(fields).set('last_accessed_at', String(now))
-    const idleTimeout = Math.round(Number(written.get('session_ttl')) * 1000)
-    this.#put(record.id, written, expiresAt({ lastAccessedAt: now, idleTimeout, deadline: record.deadline }))
-    return now
+  #ofUser(userId: string): SessionRecord[] {
+    return this.#entries.live().filter((record) => record.userId === userId)
   }
 
-  /** As the most recently used. */
-  #put(id: string, fields: ReadonlyMap<string, string>, expiry: number): void {
+  /** Ends what has to end for one session more of this user; `null`: the user has too many already. */
+  #makeRoom({ userId, maxPerUser, fields }: NewSession): { evicted: string[]; replaced: string[] } | null {
+    const own = this.#ofUser(userId as string)
+    const deviceId = fields.get('device_id')
+    const isReplaced = (record: SessionRecord) => deviceId !== undefined && record.fields.get('device_id') === deviceId
+    const others = own.filter((record) => !isReplaced(record))
+    others.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+    const tooMany = Math.max(0, others.length - maxPerUser.limit + 1)
+    if (tooMany > 0 && maxPerUser.whenFull === 'refuse') return null
+    const evicted = others.slice(0, tooMany).map(({ id }) => id)
+    const replaced = own.filter(isReplaced).map(({ id }) => id)
+    for (const id of [...evicted, ...replaced]) this.#entries.delete(id)
+    return { evicted, replaced }
+  }
+
+  #end(id: string, userId: string | null, note: Note): void {
     this.#entries.delete(id)
-    this.#entries.set(id, { fields: fields as Map<string, string>, expiry })
+    this.#tell(note, id, userId)
   }
 
-  #live(): SessionRecord[] {
-    const records: SessionRecord[] = []
-    for (const id of [...this.#entries.keys()]) {
-      const found = this.#find(id)
-      if (found.status === 'ok') records.push(found.record)
-    }
-    return records
+  #tell(note: Note, id: string, userId: string | null): void {
+    for (const listener of this.#listeners) listener({ ...note, id, userId, at: this.now() })
   }
+}
 
-  /** Makes room: first what has expired, then the least recently used. */
-  #evict(): void {
-    if (this.#entries.size <= this.#maxSessions) return
-    for (const [id, { expiry }] of this.#entries) if (expiry <= this.now()) this.#entries.delete(id)
-    for (const id of this.#entries.keys()) {
-      if (this.#entries.size <= this.#maxSessions) return
-      this.#entries.delete(id)
-      warnOnce(
-        'COATCHECK_MEMORY_STORE_FULL',
-        `memoryStore() holds maxSessions (${this.#maxSessions}) sessions, so the least recently used end. Use redisStore(client).`,
-      )
-    }
-  }
+/** Whether `a` was accessed later than `b`; of the same millisecond, by id. */
+function isLater(
+  a: Pick<SessionRecord, 'id' | 'lastAccessedAt'>,
+  b: Pick<SessionRecord, 'id' | 'lastAccessedAt'>,
+): boolean {
+  return a.lastAccessedAt > b.lastAccessedAt || (a.lastAccessedAt === b.lastAccessedAt && a.id > b.id)
+}
+
+function withoutData(record: SessionRecord, but: readonly string[] = []): SessionRecord {
+  const kept = [...record.fields].filter(([field]) => isReserved(field) || but.includes(field))
+  return { ...record, fields: new Map(kept) }
+}
+
+function countRequests(fields: Map<string, string>, requests: number): Map<string, string> {
+  if (requests > 0) fields.set('request_count', String(Number(fields.get('request_count') ?? 0) + requests))
+  return fields
 }

@@ -1,6 +1,10 @@
-import type { Changes, NewSession, RotateOptions, SessionRef } from '../core/store.ts'
+import type { Changes, NewSession, Note, Rotation, SessionRef } from '../core/store.ts'
+import { tagOf, tagOfUser } from '../core/token.ts'
 import type { Keys } from './keys.ts'
 import { type ScriptName, scripts } from './scripts.ts'
+
+/** For how long, in milliseconds, a log-out-everywhere is remembered: no login takes longer than this. */
+export const LOGIN_LASTS = 10 * 60 * 1000
 
 /** A script call before it is sent. */
 export interface ScriptCall {
@@ -15,8 +19,10 @@ export interface ScriptCall {
  * | operation | command |
  * |---|---|
  * | load | `HGETALL session` |
- * | touch, commit, update, create, rotate, destroy | `EVALSHA` of the script of that name (`lua/`) |
+ * | touch, commit, update, create, rotate, seal, release, destroy | `EVALSHA` of the script of that name (`lua/`) |
  * | timeToLive | `HGETALL session`, then `PTTL session` |
+ * | a user's sessions: list | `ZRANGE user`, then `HMGET` of each |
+ * | a user's sessions: revoke, roles | `ZRANGE user`, then `EVALSHA` of `revoke_user` or `roles_user` |
  */
 export class Commands {
   readonly keys: Keys
@@ -32,20 +38,19 @@ export class Commands {
   }
 
   /** Reads the successor of a rotated session. */
-  follow(id: string, successor: string): ScriptCall {
-    return { name: 'follow', keys: [this.keys.session(id), this.keys.session(successor)], args: ['', ''] }
+  follow(id: string, successor: string, reuse: Note | null): ScriptCall {
+    const keys = [this.keys.session(id), this.keys.session(successor)]
+    return { name: 'follow', keys, args: ['', '', successor, ...(reuse ? this.#told(reuse) : ['', ''])] }
   }
 
-  touch(ref: SessionRef, every: number): ScriptCall {
-    return this.#onSession('touch', ref, [String(every)])
+  touch(ref: SessionRef, every: number, requests: number): ScriptCall {
+    return this.#onSession('touch', ref, [String(every), String(requests)])
   }
 
   commit(ref: SessionRef, changes: Changes): ScriptCall {
     const args = [changes.idleTimeout === null ? '' : seconds(changes.idleTimeout), changes.replace ? '1' : '']
-    args.push(String(changes.set.size))
-    for (const [field, text] of changes.set) args.push(field, text)
-    args.push(String(changes.remove.length), ...changes.remove, String(changes.increments.length))
-    for (const [field, by] of changes.increments) args.push(field, String(by))
+    args.push(String(changes.requests), ...counted(changes.set), String(changes.remove.length), ...changes.remove)
+    args.push(...counted(changes.increments))
     return this.#onSession('commit', ref, args)
   }
 
@@ -53,28 +58,82 @@ export class Commands {
     return this.#onSession('update', ref, [field, ...optional(expected), ...optional(next)])
   }
 
-  /** @param others ids of the user's sessions, some of which may have to end */
-  create(session: NewSession, others: readonly string[]): ScriptCall {
-    const { idleTimeout, lifetime, data, maxPerUser } = session
+  /**
+   * @param begun when the login began, by the server's clock
+   * @param others ids of the user's sessions, some of which may have to end
+   */
+  create(session: NewSession, begun: number | null, others: readonly string[]): ScriptCall {
+    const { idleTimeout, lifetime, fields, maxPerUser, userId, note } = session
     const args = [seconds(idleTimeout), String(lifetime), String(maxPerUser.limit)]
-    args.push(maxPerUser.whenFull === 'refuse' ? '1' : '', String(others.length), ...others)
-    for (const [field, text] of data) args.push(field, text)
-    const call = this.#onSession('create', session, args)
-    return { ...call, keys: [...call.keys, ...others.map((id) => this.keys.session(id))] }
+    args.push(maxPerUser.whenFull === 'refuse' ? '1' : '', begun === null ? '' : String(begun))
+    args.push(fields.get('device_id') ?? '', String(others.length), ...others)
+    for (const [field, text] of fields) args.push(field, text)
+    const call = this.#onSession('create', session, [...args, ...this.#told(note)])
+    if (userId === null) return call
+    const tag = tagOf(session.id)
+    const since = [this.keys.since(tag, userId), this.keys.since(tag, '')]
+    return { ...call, keys: [...call.keys, ...since, ...others.map((id) => this.keys.session(id))] }
   }
 
-  rotate(ref: SessionRef, to: string, { grace, reuseWindow }: RotateOptions): ScriptCall {
-    const call = this.#onSession('rotate', ref, [to, String(grace), String(reuseWindow)])
+  rotate(ref: SessionRef, to: string, { grace, reuseWindow, renew, set, remove, note }: Rotation): ScriptCall {
+    const args = [to, String(grace), String(reuseWindow)]
+    args.push(...(renew === null ? ['', ''] : [String(renew.lifetime), seconds(renew.idleTimeout)]))
+    args.push(...counted(set), String(remove.length), ...remove)
+    const call = this.#onSession('rotate', ref, [...args, ...this.#told(note)])
     const [own, ...indexes] = call.keys as [string, ...string[]]
     return { ...call, keys: [own, this.keys.session(to), ...indexes] }
   }
 
-  destroy(ref: SessionRef): ScriptCall {
-    return this.#onSession('destroy', ref, [])
+  seal(ref: SessionRef, by: string, ms: number): ScriptCall {
+    const args = [ref.userId ?? '', this.#monitoring, ref.id, by, String(ms)]
+    return { name: 'seal', keys: [this.keys.session(ref.id)], args }
+  }
+
+  release(ref: SessionRef, by: string, note: Note): ScriptCall {
+    return this.#onSession('release', ref, [by, ...this.#told(note)])
+  }
+
+  destroy(ref: SessionRef, note: Note): ScriptCall {
+    return this.#onSession('destroy', ref, this.#told(note))
+  }
+
+  /** @param all whether `ids` are all that the user has */
+  revokeUser(userId: string, keep: string | null, ids: readonly string[], all: boolean, note: Note): ScriptCall {
+    const args = [keep ?? '', all ? '1' : '', String(LOGIN_LASTS), String(ids.length), ...ids]
+    const tag = tagOfUser(userId)
+    return this.#onUser('revoke_user', userId, [this.keys.since(tag, userId)], ids, [...args, ...this.#told(note)])
+  }
+
+  setUserRoles(userId: string, roles: string | null, ids: readonly string[], all: boolean, note: Note): ScriptCall {
+    const args = [all ? '1' : '', roles ?? '', String(ids.length), ...ids]
+    return this.#onUser('roles_user', userId, [], ids, [...args, ...this.#told(note)])
   }
 
   timeToLive(id: string): string[] {
     return ['PTTL', this.keys.session(id)]
+  }
+
+  #onUser(
+    name: ScriptName,
+    userId: string,
+    more: readonly string[],
+    ids: readonly string[],
+    args: readonly string[],
+  ): ScriptCall {
+    return {
+      name,
+      keys: [
+        ...this.keys.indexes({ id: tagOfUser(userId), userId }),
+        ...more,
+        ...ids.map((id) => this.keys.session(id)),
+      ],
+      args: [userId, this.#monitoring, ...args],
+    }
+  }
+
+  /** What scripts that begin or end sessions take at the end: the channel, and what is told there. */
+  #told(note: Note): [string, string] {
+    return [this.keys.channel, JSON.stringify(note)]
   }
 
   #onSession(name: ScriptName, ref: SessionRef, args: readonly string[]): ScriptCall {
@@ -94,6 +153,12 @@ export function evalCommand({ name, keys, args }: ScriptCall, by: 'EVALSHA' | 'E
 
 function seconds(ms: number): string {
   return String(ms / 1000)
+}
+
+/** Pairs, after how many there are. */
+function counted(pairs: Iterable<readonly [string, string | number]>): string[] {
+  const words = [...pairs].flatMap(([field, value]) => [field, String(value)])
+  return [String(words.length / 2), ...words]
 }
 
 function optional(text: string | null): [string, string] {

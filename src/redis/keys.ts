@@ -13,6 +13,9 @@ import { tagOf } from '../core/token.ts'
  * | `session:{tag}:guests`, `session:{tag}:members` | sorted sets | the partition's session ids without and with a user, by expiry |
  * | `session:{tag}:users` | sorted set | users, by their latest expiry (monitoring) |
  * | `session:{tag}:seen` | sorted set | session ids, by last access (monitoring) |
+ * | `session:{tag}:since:<user id>` | string | when the user was last logged out everywhere (epoch milliseconds), for 10 minutes; with no user id, when everyone was |
+ *
+ * `session:events` is no key but the channel on which processes tell each other what has become of sessions.
  */
 export class Keys {
   readonly prefix: string
@@ -48,6 +51,15 @@ export class Keys {
 
   users(tag: string): string {
     return `${this.prefix}{${tag}}:users`
+  }
+
+  /** With an empty user id: when everyone was logged out. */
+  since(tag: string, userId: string): string {
+    return `${this.prefix}{${tag}}:since:${userId}`
+  }
+
+  get channel(): string {
+    return `${this.prefix}events`
   }
 
   /** The index keys of a session, in the order that the scripts expect. */

@@ -1,10 +1,9 @@
-import { RESERVED_FIELDS } from '../core/fields.ts'
 import { parseRecord } from '../core/record.ts'
-import type { SessionRecord } from '../core/store.ts'
+import type { Page, SessionRecord } from '../core/store.ts'
 import { tags } from '../core/tags.ts'
 import { tagOf } from '../core/token.ts'
-import { isReply } from './errors.ts'
 import type { Keys } from './keys.ts'
+import { reservedFields } from './reserved-fields.ts'
 
 /** What reading the most recent sessions needs. Commands sent in one turn are pipelined by the client. */
 export interface RecentSource {
@@ -20,6 +19,8 @@ interface Entry {
 /** One partition's `seen` index, read from the latest on. */
 interface Partition {
   readonly tag: string
+  /** Only what comes after this one is wanted. */
+  readonly after: Entry | null
   entries: Entry[]
   /** How many entries have been read so far. */
   read: number
@@ -31,17 +32,21 @@ interface Partition {
  * the list is full, the next few of that one. So the cost depends on `limit` and the number of partitions, never on how many
  * sessions there are.
  */
-export async function recentSessions(source: RecentSource, limit: number): Promise<SessionRecord[]> {
-  const partitions = tags.map((tag): Partition => ({ tag, entries: [], read: 0, exhausted: false }))
+export async function recentSessions(source: RecentSource, limit: number, page: Page): Promise<SessionRecord[]> {
+  const after = page.after && { id: page.after.id, seen: page.after.lastAccessedAt }
+  const partitions = tags.map((tag): Partition => ({ tag, after, entries: [], read: 0, exhausted: false }))
   const step = Math.ceil(limit / tags.length) + 4
   // By id: a session touched meanwhile moves to the head of its partition, and the one before it is read twice.
   const sessions = new Map<string, SessionRecord>()
   const gone: string[] = []
   while (sessions.size < limit) {
-    await Promise.all(partitions.filter(runsOut).map((partition) => readOn(source, partition, step)))
+    while (partitions.some(runsOut)) {
+      await Promise.all(partitions.filter(runsOut).map((partition) => readOn(source, partition, step)))
+    }
     const ids = takeLatest(partitions, limit - sessions.size)
     if (ids.length === 0) break
-    const found = await Promise.all(ids.map((id) => reservedFields(source, id)))
+    const read = (id: string) => reservedFields(source.send, source.keys.session(id), page.fields)
+    const found = await Promise.all(ids.map(read))
     found.forEach((fields, i) => {
       const id = ids[i] as string
       const record = parseRecord(id, fields)
@@ -59,11 +64,14 @@ function runsOut({ entries, exhausted }: Partition): boolean {
 }
 
 async function readOn(source: RecentSource, partition: Partition, step: number): Promise<void> {
-  const { tag, read } = partition
-  const words = ['ZRANGE', source.keys.seen(tag), String(read), String(read + step - 1), 'REV', 'WITHSCORES']
-  partition.entries = toEntries(await source.send(words))
-  partition.read += partition.entries.length
-  partition.exhausted = partition.entries.length < step
+  const { tag, after, read } = partition
+  const from = after === null ? '+inf' : String(after.seen)
+  const words = ['ZRANGE', source.keys.seen(tag), from, '-inf', 'BYSCORE', 'REV', 'LIMIT', String(read), String(step)]
+  const entries = toEntries(await source.send([...words, 'WITHSCORES']))
+  // Several may have been accessed in the very millisecond in which the page before this one ended.
+  partition.entries = after === null ? entries : entries.filter((entry) => isLater(after, entry))
+  partition.read += entries.length
+  partition.exhausted = entries.length < step
 }
 
 /** RESP2 gives member and score in turn, RESP3 pairs of them. */
@@ -92,24 +100,4 @@ function takeLatest(partitions: Partition[], most: number): string[] {
 
 function isLater(a: Entry, b: Entry): boolean {
   return a.seen > b.seen || (a.seen === b.seen && a.id > b.id)
-}
-
-const FIELDS = [...RESERVED_FIELDS, '_v']
-
-/** The reserved fields of a session; none if it has ended. */
-async function reservedFields(source: RecentSource, id: string): Promise<Map<string, string>> {
-  const reply = source.send(['HMGET', source.keys.session(id), ...FIELDS])
-  const values = (await reply.catch(noneIfOfAnotherType)) as (string | null)[]
-  const fields = new Map<string, string>()
-  FIELDS.forEach((field, i) => {
-    const value = values[i]
-    if (value != null) fields.set(field, value)
-  })
-  return fields
-}
-
-/** A key of another type holds no session. */
-function noneIfOfAnotherType(error: unknown): null[] {
-  if (isReply(error, 'WRONGTYPE')) return []
-  throw error
 }

@@ -1,31 +1,39 @@
 import { giveUp } from '../core/deadline.ts'
-import { ConfigError } from '../core/errors.ts'
 import { expiresAt, parseRecord } from '../core/record.ts'
 import type {
   Accessed,
   Changes,
   Committed,
   Conflict,
+  Counts,
+  Created,
+  Ended,
   IncrementRefused,
   NewSession,
+  Note,
   Ok,
+  Page,
   Reply,
-  RotateOptions,
+  Reused,
+  Rotation,
   SessionRecord,
   SessionRef,
   SessionStore,
   StoreCall,
+  StoreEvent,
 } from '../core/store.ts'
 import { tags } from '../core/tags.ts'
 import { isId } from '../core/token.ts'
 import { warnOnce } from '../core/warn.ts'
 import { type NodeRedisClient, nodeRedis, type RedisConnection } from './clients/node-redis.ts'
-import { RedisClock, toInstant } from './clock.ts'
-import { Commands, evalCommand, type ScriptCall } from './commands.ts'
-import { isReply, storeError } from './errors.ts'
+import { Commands, LOGIN_LASTS } from './commands.ts'
+import { isReply } from './errors.ts'
 import { Keys } from './keys.ts'
+import { Monitoring } from './monitoring.ts'
 import { probe } from './probe.ts'
-import { type RecentSource, recentSessions } from './recent.ts'
+import { Runner, replyOf, toMap } from './runner.ts'
+import { subscribe } from './subscription.ts'
+import { UserSessions } from './user-sessions.ts'
 
 /** How sessions are kept in Redis. */
 export interface RedisStoreOptions {
@@ -53,36 +61,36 @@ export function redisStore(client: NodeRedisClient, options: RedisStoreOptions =
   return new RedisStore(nodeRedis(client), options)
 }
 
-type Words = readonly unknown[]
-
 class RedisStore implements SessionStore {
   readonly #connection: RedisConnection
   readonly #commands: Commands
-  readonly #monitoring: boolean
-  readonly #onCommand: ((words: readonly string[]) => void) | undefined
-  readonly #clock = new RedisClock()
+  readonly #runner: Runner
+  readonly #users: UserSessions
+  readonly #monitoring: Monitoring
   readonly #stopProbing: () => void
 
-  constructor(connection: RedisConnection, options: RedisStoreOptions) {
-    this.#monitoring = options.monitoring ?? true
-    this.#commands = new Commands(new Keys(options.prefix ?? 'session:'), this.#monitoring)
-    this.#onCommand = options.onCommand
+  constructor(connection: RedisConnection, { prefix = 'session:', monitoring = true, onCommand }: RedisStoreOptions) {
     this.#connection = connection
-    this.#stopProbing = connection.onReady(() => void probe(connection, this.#clock))
+    this.#commands = new Commands(new Keys(prefix), monitoring)
+    this.#runner = new Runner(connection, onCommand)
+    this.#users = new UserSessions(this.#runner, this.#commands)
+    this.#monitoring = new Monitoring(this.#runner, this.#commands.keys, monitoring)
+    this.#stopProbing = connection.onReady(() => void probe(connection, this.#runner.clock))
   }
 
-  async load(id: string, call: StoreCall): Promise<SessionRecord | null> {
+  async load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | null> {
     let at = id
     try {
-      let fields = toMap(await this.#send(this.#commands.load(id), call))
+      let fields = toMap(await this.#runner.send(this.#commands.load(id), call))
       while (fields.has('_successor')) {
         const from = at
         const successor = fields.get('_successor')
         if (!isId(successor)) return await this.#broken(from, call) // guard: successor
         at = successor
-        const [status, , successorFields] = await this.#run(this.#commands.follow(from, successor), call)
+        const [status, first, found] = await this.#runner.run(this.#commands.follow(from, successor, reuse), call)
+        if (status === 'reused') return { status, successor, first: first === 1 }
         if (status !== 'ok') return null // guard: grace
-        fields = toMap(successorFields)
+        fields = toMap(found)
       }
       if (fields.size === 0) return null
       return parseRecord(at, fields) ?? (await this.#broken(at, call))
@@ -92,13 +100,13 @@ class RedisStore implements SessionStore {
     }
   }
 
-  async touch(ref: SessionRef, every: number, call: StoreCall): Promise<Reply<Accessed>> {
-    const words = await this.#onSession(ref, call, (at) => this.#commands.touch(at, every))
+  async touch(ref: SessionRef, every: number, requests: number, call: StoreCall): Promise<Reply<Accessed>> {
+    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.touch(at, every, requests))
     return replyOf(words, () => ({ status: 'ok', lastAccessedAt: Number(words[2]) }))
   }
 
   async commit(ref: SessionRef, changes: Changes, call: StoreCall): Promise<Reply<Committed> | IncrementRefused> {
-    const words = await this.#onSession(ref, call, (at) => this.#commands.commit(at, changes))
+    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.commit(at, changes))
     const [status, now, ...increments] = words
     if (status === 'not-integer' || status === 'out-of-range') return { status, field: String(now) }
     return replyOf(words, () => ({ status: 'ok', lastAccessedAt: Number(now), increments: increments.map(Number) }))
@@ -111,76 +119,136 @@ class RedisStore implements SessionStore {
     next: string | null,
     call: StoreCall,
   ): Promise<Reply<Accessed> | Conflict> {
-    const words = await this.#onSession(ref, call, (at) => this.#commands.update(at, field, expected, next))
+    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.update(at, field, expected, next))
     if (words[0] === 'conflict') return { status: 'conflict', actual: words.length > 1 ? String(words[1]) : null }
     return replyOf(words, () => ({ status: 'ok', lastAccessedAt: Number(words[1]) }))
   }
 
-  async create(session: NewSession, call: StoreCall): Promise<{ status: 'ok'; now: number } | { status: 'full' }> {
+  async create(
+    session: NewSession,
+    call: StoreCall,
+  ): Promise<Ok<Created> | { status: 'full' } | { status: 'revoked' }> {
+    const begun = session.userId === null ? null : await this.#runner.earliest(session.begun, call)
     let others: readonly string[] = []
     while (true) {
-      const [status, detail] = await this.#run(this.#commands.create(session, others), call)
-      if (status === 'full') return { status: 'full' }
-      if (status !== 'crowded') return { status: 'ok', now: Number(detail) }
-      // The user is at the limit: the hashes of the sessions that may have to end must be declared as keys.
+      const [status, detail, evicted, replaced] = await this.#runner.run(
+        this.#commands.create(session, begun, others),
+        call,
+      )
+      if (status === 'full' || status === 'revoked') return { status }
+      if (status !== 'crowded') {
+        return { status: 'ok', now: Number(detail), evicted: evicted as string[], replaced: replaced as string[] }
+      }
+      // The hashes of the user's sessions that may have to end must be declared as keys.
       if (call.expired) giveUp(call) // guard: deadline
       others = detail as string[]
     }
   }
 
-  async rotate(ref: SessionRef, to: string, options: RotateOptions, call: StoreCall): Promise<Reply<Accessed>> {
-    const words = await this.#onSession(ref, call, (at) => this.#commands.rotate(at, to, options))
+  async rotate(ref: SessionRef, to: string, rotation: Rotation, call: StoreCall): Promise<Reply<Accessed>> {
+    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.rotate(at, to, rotation))
     return replyOf(words, () => ({ status: 'ok', lastAccessedAt: Number(words[1]) }))
   }
 
-  async destroy(ref: SessionRef, call: StoreCall): Promise<Reply<{ now: number }>> {
-    const words = await this.#onSession(ref, call, (at) => this.#commands.destroy(at))
+  async seal(ref: SessionRef, by: string, ms: number, call: StoreCall): Promise<Reply<{ record: SessionRecord }>> {
+    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.seal(at, by, ms))
+    const record = words[0] === 'ok' ? parseRecord(ref.id, toMap(words[2])) : null
+    // Alive, but this version cannot read it.
+    if (words[0] === 'ok' && record === null) return { status: 'ended' }
+    return replyOf(words, () => ({ status: 'ok', record: record as SessionRecord }))
+  }
+
+  async release(
+    ref: SessionRef,
+    by: string,
+    note: Note,
+    call: StoreCall,
+  ): Promise<Ok<object> | Ended | { status: 'lapsed' }> {
+    const [status] = await this.#runner.run(this.#commands.release(ref, by, note), call)
+    return { status: status as 'ok' | 'ended' | 'lapsed' }
+  }
+
+  async destroy(ref: SessionRef, note: Note, call: StoreCall): Promise<Reply<{ now: number }>> {
+    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.destroy(at, note))
     return replyOf(words, () => ({ status: 'ok', now: Number(words[1]) }))
   }
 
+  listUser(userId: string, call: StoreCall): Promise<SessionRecord[]> {
+    return this.#users.list(userId, call)
+  }
+
+  revokeUser(
+    userId: string,
+    keep: string | null,
+    note: Note,
+    call: StoreCall,
+  ): Promise<Ok<{ ids: string[]; more: boolean }> | Ended> {
+    return this.#users.revoke(userId, keep, note, call)
+  }
+
+  setUserRoles(userId: string, roles: string | null, note: Note, call: StoreCall): Promise<string[]> {
+    return this.#users.setRoles(userId, roles, note, call)
+  }
+
+  async revokeLogins(call: StoreCall): Promise<void> {
+    const sentAt = performance.now()
+    const [seconds, micros] = (await this.#runner.send(['TIME'], call)) as [string, string]
+    const now = Number(seconds) * 1000 + Number(micros) / 1000
+    this.#runner.clock.heard(now, sentAt)
+    const { keys } = this.#commands
+    const mark = (tag: string) => ['SET', keys.since(tag, ''), String(now), 'PX', String(LOGIN_LASTS)]
+    await Promise.all(tags.map((tag) => this.#runner.send(mark(tag), call)))
+  }
+
+  async partition(partition: number, call: StoreCall): Promise<SessionRef[]> {
+    const tag = tags[partition] as string
+    const { keys } = this.#commands
+    const [guests, members] = (await Promise.all(
+      [keys.guests(tag), keys.members(tag)].map((key) => this.#runner.send(['ZRANGE', key, '0', '-1'], call)),
+    )) as [string[], string[]]
+    const userIds = await Promise.all(
+      members.map((id) => this.#runner.send(['HGET', keys.session(id), 'user_id'], call)),
+    )
+    return [
+      ...guests.map((id) => ({ id, userId: null })),
+      ...members.map((id, i) => ({ id, userId: userIds[i] as string | null })),
+    ]
+  }
+
   async timeToLive(id: string, call: StoreCall): Promise<number | null> {
-    const record = await this.load(id, call)
-    if (record === null) return null
-    const left = Number(await this.#send(this.#commands.timeToLive(record.id), call))
+    const record = await this.load(id, null, call)
+    if (record === null || 'status' in record) return null
+    const left = Number(await this.#runner.send(this.#commands.timeToLive(record.id), call))
     if (left !== -1) return left < 0 ? null : left
     // Somebody has taken the TTL away: nothing here is immortal.
     const at = expiresAt(record)
-    await this.#send(['PEXPIREAT', this.#commands.keys.session(record.id), String(at), 'NX'], call) // guard: lost TTL
-    const now = await this.#now(call)
+    await this.#runner.send(['PEXPIREAT', this.#commands.keys.session(record.id), String(at), 'NX'], call) // guard: lost TTL
+    const now = await this.#runner.now(call)
     return now < at ? at - now : null
   }
 
-  async count(call: StoreCall): Promise<number> {
-    const since = `(${await this.#now(call)}`
-    const { keys } = this.#commands
-    const counts = await Promise.all(
-      tags
-        .flatMap((tag) => [keys.guests(tag), keys.members(tag)])
-        .map((key) => this.#send(['ZCOUNT', key, since, '+inf'], call)),
-    )
-    return counts.reduce<number>((sum, count) => sum + Number(count), 0)
+  count(call: StoreCall): Promise<Counts> {
+    return this.#monitoring.count(call)
   }
 
-  async recent(limit: number, call: StoreCall): Promise<SessionRecord[]> {
-    if (!this.#monitoring) throw new ConfigError('recent() needs the store option monitoring: true.')
-    const source: RecentSource = { keys: this.#commands.keys, send: (words) => this.#send(words, call) }
-    return recentSessions(source, limit)
+  countByIdleAge(limits: readonly number[], call: StoreCall): Promise<number[]> {
+    return this.#monitoring.countByIdleAge(limits, call)
+  }
+
+  recent(limit: number, page: Page, call: StoreCall): Promise<SessionRecord[]> {
+    return this.#monitoring.recent(limit, page, call)
+  }
+
+  subscribe(listener: (event: StoreEvent) => void, missed: () => void): Promise<() => Promise<void>> {
+    return subscribe(this.#connection, this.#commands.keys.channel, listener, missed)
   }
 
   now(): number | null {
-    return this.#clock.now()
+    return this.#runner.clock.now()
   }
 
   async close(): Promise<void> {
     this.#stopProbing()
-  }
-
-  /** Redis's time, asked for only if no answer has told it yet. */
-  async #now(call: StoreCall): Promise<number> {
-    const known = this.#clock.now()
-    if (known !== null) return known
-    const sentAt = performance.now()
-    return this.#clock.heard(toInstant(await this.#send(['TIME'], call)), sentAt)
   }
 
   /** A hash that is no session to this version: reads as none, is said once, gets a TTL if it has none, is never deleted. */
@@ -188,68 +256,7 @@ class RedisStore implements SessionStore {
     const key = this.#commands.keys.session(id)
     const message = `The key ${key} holds no session that this version can read; it reads as none.`
     warnOnce('COATCHECK_BROKEN_SESSION', message, key)
-    await this.#send(['PEXPIRE', key, String(BROKEN_HASH_TTL), 'NX'], call) // guard: broken hash expires
+    await this.#runner.send(['PEXPIRE', key, String(BROKEN_HASH_TTL), 'NX'], call) // guard: broken hash expires
     return null
   }
-
-  /** Runs a script on a session; when it turns out to be another user's, once more with that user's index keys. */
-  async #onSession(ref: SessionRef, call: StoreCall, command: (ref: SessionRef) => ScriptCall): Promise<Words> {
-    let words = await this.#run(command(ref), call)
-    while (words[0] === 'user') {
-      if (call.expired) giveUp(call) // guard: deadline
-      const userId = String(words[1])
-      words = await this.#run(command({ id: ref.id, userId: userId === '' ? null : userId }), call)
-    }
-    return words
-  }
-
-  /** By EVALSHA, then whole when the server does not know the script. The only place that runs scripts. */
-  async #run(script: ScriptCall, call: StoreCall): Promise<Words> {
-    const sentAt = performance.now()
-    let words: Words
-    try {
-      words = (await this.#send(evalCommand(script), call)) as Words
-    } catch (error) {
-      if (!isReply(error, 'NOSCRIPT')) throw error // guard: only NOSCRIPT
-      if (call.expired) giveUp(call) // guard: deadline
-      words = (await this.#send(evalCommand(script, 'EVAL'), call)) as Words
-    }
-    if (words[0] === 'ok') this.#clock.heard(Number(words[1]), sentAt)
-    return words
-  }
-
-  async #send(words: readonly string[], call: StoreCall): Promise<unknown> {
-    this.#onCommand?.(words)
-    // Also after one that was refused, as with NOSCRIPT: from here on nobody knows what becomes of this one.
-    call.outcome = 'unknown' // guard: unknown again
-    try {
-      return await this.#connection.send(words, call)
-    } catch (error) {
-      const failure = storeError(error)
-      // What an operation has sent before this was answered, so the whole of it has not been carried out either.
-      if (failure.outcome === 'none') call.outcome = 'none' // guard: not carried out
-      throw failure
-    }
-  }
-}
-
-function replyOf<T>(words: Words, ok: () => Ok<T>): Reply<T> {
-  switch (words[0]) {
-    case 'ok':
-      return ok()
-    case 'moved':
-      return { status: 'moved', to: String(words[1]) }
-    case 'sealed':
-      return { status: 'sealed' }
-    default:
-      return { status: 'ended' }
-  }
-}
-
-/** A flat array of fields and values. */
-function toMap(flat: unknown): Map<string, string> {
-  const words = flat as string[]
-  const map = new Map<string, string>()
-  for (let i = 0; i + 1 < words.length; i += 2) map.set(words[i] as string, words[i + 1] as string)
-  return map
 }

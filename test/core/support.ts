@@ -1,9 +1,10 @@
+import { Events } from '../../src/core/events.ts'
 import { Operations } from '../../src/core/operations.ts'
 import { readOptions, type SessionsOptions } from '../../src/core/options.ts'
 import type { SessionStore, StoreCall } from '../../src/core/store.ts'
 import { memoryStore } from '../../src/memory.ts'
 
-type Method = Exclude<keyof SessionStore, 'now' | 'close'>
+type Method = Exclude<keyof SessionStore, 'now' | 'close' | 'subscribe'>
 
 /** A store that notes its calls, and in which a test can put another answer in place of the right one. */
 export interface TestStore extends SessionStore {
@@ -37,7 +38,7 @@ export function testStore(): TestStore {
 }
 
 export function operationsOn(store: SessionStore, options: Omit<SessionsOptions, 'store'> = {}): Operations {
-  return new Operations(readOptions({ store, ...options }))
+  return new Operations(readOptions({ store, ...options }), new Events(store))
 }
 
 /** Does nothing else for so long, as a busy process does. */

@@ -36,13 +36,13 @@ describe('memoryStore', () => {
     const store = memoryStore({ maxSessions: 3 })
     const warnings = await warningsOf(async () => {
       const [first, second, third] = [await begin(store), await begin(store), await begin(store)]
-      await store.load(first.id, call())
+      await loaded(store, first.id)
       const fourth = await begin(store)
-      assert.equal(await store.load(second.id, call()), null)
-      await store.touch(third, 0, call())
+      assert.equal(await loaded(store, second.id), null)
+      await store.touch(third, 0, 0, call())
       await begin(store)
-      assert.equal(await store.load(first.id, call()), null)
-      assert.ok((await store.load(third.id, call())) && (await store.load(fourth.id, call())))
+      assert.equal(await loaded(store, first.id), null)
+      assert.ok((await loaded(store, third.id)) && (await loaded(store, fourth.id)))
       assert.equal(await store.count(call()), 3)
     })
     assert.deepEqual(
@@ -59,7 +59,7 @@ describe('memoryStore', () => {
     // Nobody looks at them: that alone would drop them.
     await pause(40)
     for (let i = 0; i < 2; i++) await begin(store)
-    assert.ok(await store.load(used.id, call()))
+    assert.ok(await loaded(store, used.id))
   })
 
   it('stays within its size also when sessions are rotated', async () => {
@@ -71,8 +71,8 @@ describe('memoryStore', () => {
       await store.rotate(ref, to, { grace: 60_000, reuseWindow: 60_000 }, call())
       ref = { ...ref, id: to }
     }
-    assert.ok(await store.load(ref.id, call()))
-    assert.equal(await store.load(old.id, call()), null)
+    assert.ok(await loaded(store, ref.id))
+    assert.equal(await loaded(store, old.id), null)
   })
 
   it('warns in production that it is not for production, and nowhere else', async () => {

@@ -24,9 +24,9 @@ describe('the indexes of a partition', () => {
   it('drop what has expired whenever they are written', async () => {
     const { prefix, store, ada, keys } = await start()
     const brief = await begin(store, { userId: 'ada', idleTimeout: 30 })
-    while ((await store.load(brief.id, call())) !== null) await pause(5)
+    while ((await loaded(store, brief.id)) !== null) await pause(5)
     assert.equal((await members(keys.members)).length, 2)
-    await store.touch(ada, 0, call())
+    await store.touch(ada, 0, 0, call())
     for (const key of [keys.members, keys.seen, `${prefix}{${ada.id.slice(0, 2)}}:user:ada`]) {
       assert.deepEqual(await members(key), [ada.id], key)
     }
@@ -38,9 +38,9 @@ describe('the indexes of a partition', () => {
     // Another user in this partition is one that happens to be.
     const users = `${prefix}{${ada.id.slice(0, 2)}}:users`
     await redis.client.zAdd(users, { score: 1, value: 'long gone' })
-    await store.touch(ada, 0, call())
+    await store.touch(ada, 0, 0, call())
     assert.deepEqual(await members(users), ['ada'])
-    await store.destroy(ada, call())
+    await store.destroy(ada, NOTE, call())
     assert.equal(await redis.client.exists([users, keys.members, keys.seen]), 0)
   })
 
@@ -48,8 +48,8 @@ describe('the indexes of a partition', () => {
     const { prefix, store, ada, guest, keys } = await start()
     for (let i = 0; i < 5; i++) {
       const { id } = await guest(10)
-      while ((await store.load(id, call())) !== null) await pause(2)
-      await store.touch(ada, 0, call())
+      while ((await loaded(store, id)) !== null) await pause(2)
+      await store.touch(ada, 0, 0, call())
       assert.deepEqual(await members(keys.seen), [ada.id])
     }
     await assertConsistent(redis.client, prefix)
@@ -60,8 +60,8 @@ describe('the indexes of a partition', () => {
     const store = redisStore(redis.client, { prefix })
     const ada = await begin(store, { userId: 'ada', idleTimeout: 40 })
     const staying = await begin(store, { id: idBeside(ada) })
-    while ((await store.load(ada.id, call())) !== null) await pause(2)
-    await store.touch(staying, 0, call())
+    while ((await loaded(store, ada.id)) !== null) await pause(2)
+    await store.touch(staying, 0, 0, call())
     assert.deepEqual(await members(keysOf(prefix, ada.id).seen), [staying.id])
     await assertConsistent(redis.client, prefix)
   })
@@ -71,8 +71,8 @@ describe('the indexes of a partition', () => {
     const other = await guest(60_000)
     await redis.client.del([...keys.indexes])
     assert.equal(await store.count(call()), 0)
-    await store.touch(ada, 0, call())
-    await store.touch(other, 0, call())
+    await store.touch(ada, 0, 0, call())
+    await store.touch(other, 0, 0, call())
     assert.equal(await store.count(call()), 2)
     await assertConsistent(redis.client, prefix)
   })
@@ -82,7 +82,7 @@ describe('the indexes of a partition', () => {
     const [second, third] = [await guest(60_000), await guest(60_000)]
     const gone = [await guest(60_000), await guest(60_000), await guest(60_000)]
     for (const { id } of gone) await redis.client.del(keysOf(prefix, id).session)
-    const listed = await store.recent(3, call())
+    const listed = await store.recent(3, ALL, call())
     assert.deepEqual(
       listed.map(({ id }) => id),
       [third.id, second.id, ada.id],
@@ -113,10 +113,10 @@ describe('the indexes of a partition', () => {
     for (let i = 0; i < 30; i++) refs.push(await begin(store, { userId: 'ada' }))
     let done = false
     const touching = (async () => {
-      for (let i = 0; !done; i++) await store.touch(refs[i % refs.length] as SessionRef, 0, call())
+      for (let i = 0; !done; i++) await store.touch(refs[i % refs.length] as SessionRef, 0, 0, call())
     })()
     for (let i = 0; i < 20; i++) {
-      const ids = (await store.recent(25, call())).map(({ id }) => id)
+      const ids = (await store.recent(25, ALL, call())).map(({ id }) => id)
       assert.equal(new Set(ids).size, ids.length)
       // One that moves to the front while the rest is read may be missing.
       assert.ok(ids.length > 5 && ids.length <= 25, `${ids.length} listed`)

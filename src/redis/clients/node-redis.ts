@@ -11,6 +11,11 @@ export interface RedisConnection {
   send(words: readonly string[], call: StoreCall): Promise<unknown>
   /** Calls `listener` now if connected, and each time that the connection is ready again. Returns a function that stops it. */
   onReady(listener: () => void): () => void
+  /**
+   * Listens to a channel over a connection of its own, from when the promise resolves. Calls `missed` each time that this
+   * connection is ready again. Resolves with a function that ends it.
+   */
+  subscribe(channel: string, listener: (message: string) => void, missed: () => void): Promise<() => Promise<void>>
 }
 
 /** The part of a node-redis 5 or 6 client that coatcheck uses. */
@@ -20,6 +25,16 @@ export interface NodeRedisClient {
   on(event: string, listener: Listener): unknown
   off(event: string, listener: Listener): unknown
   listenerCount(event: string): number
+  /** For listening to a channel: called when something asks for the events of other processes, and never before. */
+  duplicate(): NodeRedisSubscriber
+}
+
+/** The part of a duplicated client that coatcheck uses. */
+export interface NodeRedisSubscriber {
+  on(event: string, listener: Listener): unknown
+  connect(): Promise<unknown>
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
+  destroy(): void
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: as Node's own EventEmitter types its listeners
@@ -61,6 +76,15 @@ export function nodeRedis(client: NodeRedisClient): RedisConnection {
       if (client.isReady) listener()
       return () => void client.off('ready', listener)
     },
+    async subscribe(channel, listener, missed) {
+      const subscriber = client.duplicate()
+      // Its errors are those of the client, which somebody listens to.
+      subscriber.on('error', ignored)
+      await subscriber.connect()
+      await subscriber.subscribe(channel, listener)
+      subscriber.on('ready', missed)
+      return async () => subscriber.destroy()
+    },
   }
 }
 
@@ -83,3 +107,5 @@ function hearErrors(client: NodeRedisClient): void {
     )
   })
 }
+
+function ignored(): void {}

@@ -1,0 +1,48 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { giveUp } from './deadline.ts'
+import type { Ended, Moved, NotDone, SessionRef, StoreCall } from './store.ts'
+
+/** What the store said, and the session's id by now: it may have been rotated. */
+export interface At<T> {
+  readonly reply: T
+  readonly id: string
+}
+
+/** Calls again with the successor's id when the session turns out to have been rotated. */
+export async function follow<Reply extends { status: string }>(
+  ref: SessionRef,
+  call: StoreCall,
+  act: (ref: SessionRef) => Promise<Reply | NotDone>,
+): Promise<At<Reply | Ended>> {
+  let at = ref
+  while (true) {
+    const reply = await unsealed<Reply>(call, () => act(at))
+    if (!isMoved(reply)) return { reply, id: at.id }
+    if (call.expired) giveUp(call) // guard: deadline
+    at = { id: reply.to, userId: ref.userId }
+  }
+}
+
+/** Calls again while a login is taking the session over, as long as the deadline lasts; then the session has ended. */
+export async function unsealed<Reply extends { status: string }>(
+  call: StoreCall,
+  act: () => Promise<Reply | NotDone>,
+): Promise<Reply | Ended | Moved> {
+  for (let wait = 5; !call.expired; wait = Math.min(2 * wait, 50)) {
+    const reply = await act()
+    if (!isSealed(reply)) return reply
+    await pause(wait, undefined, { signal: call.signal }).catch(deadlinePassed)
+  }
+  return { status: 'ended' }
+}
+
+function isMoved(reply: { status: string }): reply is Moved {
+  return reply.status === 'moved'
+}
+
+function isSealed(reply: { status: string }): reply is { status: 'sealed' } {
+  return reply.status === 'sealed'
+}
+
+/** The pause was cut short because the call has expired, which is checked next. */
+function deadlinePassed(): void {}

@@ -1,0 +1,50 @@
+import { shownAddress } from './address.ts'
+import { clipLabel, deviceLabel } from './device.ts'
+import { type Duration, milliseconds } from './duration.ts'
+import { ArgumentError } from './errors.ts'
+import type { LoginRequest } from './logins.ts'
+import type { RequestState } from './request-state.ts'
+import { checkUserId } from './token.ts'
+import { checkDeviceId, checkRoles } from './user-fields.ts'
+
+/** What a login says of the user and the device. */
+export interface LoginOptions {
+  /** What the user may do. Default none. */
+  roles?: readonly string[]
+  /** How the device is called in the user's list, at most 64 bytes. Default: from the `User-Agent`, as `Chrome on macOS`. */
+  device?: string
+  /** The application's own id of the device. Another session of the user on the same device ends. */
+  deviceId?: string
+  /** What becomes of the data of the session before. Default `'keep'`, if that had no user or the same; else it is dropped. */
+  data?: 'keep' | 'drop'
+  /**
+   * Other limits for this session, and a cookie that the browser keeps until its deadline, even when it is closed ("remember
+   * me"). A limit that is not given is the configured one.
+   */
+  remember?: { idleTimeout?: Duration; lifetime?: Duration }
+}
+
+/** Reads and checks the options of a login. @throws ArgumentError */
+export function readLogin(
+  userId: string,
+  options: LoginOptions,
+  { client, operations }: RequestState,
+): { request: Omit<LoginRequest, 'changes' | 'begun'>; remember: boolean } {
+  const { roles = [], device, deviceId, data = 'keep', remember } = options
+  const { settings } = operations
+  if (data !== 'keep' && data !== 'drop') throw new ArgumentError("data must be 'keep' or 'drop'.")
+  const lifetime = remember?.lifetime === undefined ? settings.lifetime : milliseconds(remember.lifetime, 'lifetime')
+  const idleTimeout =
+    remember?.idleTimeout === undefined
+      ? Math.min(settings.idleTimeout, lifetime)
+      : milliseconds(remember.idleTimeout, 'idleTimeout')
+  if (idleTimeout > lifetime) throw new ArgumentError(`idleTimeout must not be longer than the lifetime (${lifetime} ms).`)
+  const details = {
+    roles: checkRoles(roles),
+    device: device === undefined ? deviceLabel(client.userAgent()) : clipLabel(device),
+    deviceId: deviceId === undefined ? null : checkDeviceId(deviceId),
+    ip: shownAddress(client.address(), settings.address),
+  }
+  const request = { userId: checkUserId(userId), details, idleTimeout, lifetime, keepData: data === 'keep' }
+  return { request, remember: remember !== undefined }
+}

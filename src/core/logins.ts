@@ -1,0 +1,125 @@
+import { SessionEndedError, StoreError } from './errors.ts'
+import type { Events } from './events.ts'
+import type { CreateSession, Operations, Started } from './operations.ts'
+import { dataFields } from './record.ts'
+import { type DataChanges, UNCHANGED } from './session-data.ts'
+import type { SessionRecord } from './store.ts'
+import { DETAIL_FIELDS, detailFields, type UserDetails } from './user-fields.ts'
+
+/** For so long, in milliseconds, nobody but the login can write to the session that it takes over. */
+const SEAL = 2000
+
+/** A login as asked for. */
+export interface LoginRequest {
+  readonly userId: string
+  readonly details: UserDetails
+  readonly idleTimeout: number
+  readonly lifetime: number
+  /** Whether the data of the session before is kept, if it had no user or the same. */
+  readonly keepData: boolean
+  /** What the request has changed of that data and not committed. */
+  readonly changes: DataChanges
+  /** When the attempt began, by `performance.now()`. */
+  readonly begun: number
+}
+
+/** A session that begins with a login. */
+export interface LoggedIn extends Started {
+  /** Whether it has the data of the one before. */
+  readonly keptData: boolean
+  /** The request's changes, as far as they are in it already. */
+  readonly committed: DataChanges
+}
+
+/**
+ * Binds a session to a user, always with a new token. The session of the user's partition is another hash than the one before,
+ * maybe on another node, so it takes three steps: *seal* the old one (from then on nobody writes to it), *create* the new one
+ * with its data, *release* the old one, which ends it if the seal has held. A crash in between leaves the visitor with the old
+ * one and all its data, once the seal has lapsed; nobody has the new one's token.
+ */
+export class Logins {
+  readonly #operations: Operations
+  readonly #events: Events
+
+  constructor(operations: Operations, events: Events) {
+    this.#operations = operations
+    this.#events = events
+  }
+
+  /** @throws SessionEndedError, LoginRevokedError, UserLimitError, FieldError, StoreError */
+  async login(old: SessionRecord | null, request: LoginRequest): Promise<LoggedIn> {
+    if (old === null) return this.#begin(null, request)
+    const { userId, details, keepData } = request
+    const sameDevice = details.deviceId === null || details.deviceId === (old.fields.get('device_id') ?? null)
+    if (old.userId === userId && keepData && sameDevice) {
+      const again = await this.#again(old, request)
+      if (again !== null) return again
+    } else {
+      const sealed = await this.#operations.seal(old, SEAL)
+      if (sealed !== null) return this.#takeOver(sealed.record, sealed.by, request)
+    }
+    // The session has ended since the request came. What it was to keep is gone: that must not pass in silence.
+    const { set, remove } = request.changes
+    const isMissed = dataFields(old.fields).size + set.size + remove.length > 0
+    if (keepData && isMissed && (old.userId === null || old.userId === userId)) throw new SessionEndedError()
+    return this.#begin(null, request)
+  }
+
+  /** The same user in the same partition: one step, on one hash. `null`: the session has ended. */
+  async #again(old: SessionRecord, request: LoginRequest): Promise<LoggedIn | null> {
+    const { idleTimeout, lifetime } = request
+    const set = detailFields(request.details)
+    if (request.details.deviceId === null) keepField(old, 'device_id', set)
+    const remove = DETAIL_FIELDS.filter((field) => !set.has(field) && old.fields.has(field))
+    const rotated = await this.#operations.replaceToken(old, {
+      note: this.#events.note('rotated', 'login', request.userId),
+      renew: { idleTimeout, lifetime },
+      set,
+      remove,
+    })
+    return rotated && { ...rotated, keptData: true, committed: UNCHANGED }
+  }
+
+  async #takeOver(old: SessionRecord, by: string, request: LoginRequest): Promise<LoggedIn> {
+    let started: LoggedIn
+    try {
+      started = await this.#begin(old, request)
+    } catch (error) {
+      // The visitor goes on as before, at once; without this the seal lapses by itself.
+      await this.#operations.unseal(old, by).catch(lapsesByItself)
+      throw error
+    }
+    const note = this.#events.note('destroyed', 'login', request.userId)
+    if (await this.#operations.release(old, by, note)) return started
+    // It took so long that others may have written to the old session: it stays, and what has begun in its place goes.
+    await this.#operations.destroy(started.record, this.#events.note('destroyed', 'login')).catch(endsByItself)
+    throw new StoreError('ERR_STORE_TIMEOUT', 'The login took too long and was not carried out.', 'none')
+  }
+
+  async #begin(old: SessionRecord | null, request: LoginRequest): Promise<LoggedIn> {
+    const { userId, idleTimeout, lifetime, begun } = request
+    const fields = detailFields(request.details)
+    // The request that logs in is the session's first.
+    fields.set('request_count', '1')
+    const keptData = request.keepData && (old === null || old.userId === null || old.userId === userId)
+    if (keptData) {
+      for (const [field, text] of old === null ? [] : dataFields(old.fields)) fields.set(field, text)
+      for (const [field, text] of request.changes.set) fields.set(field, text)
+      for (const field of request.changes.remove) fields.delete(field)
+    }
+    const note = this.#events.note('login', 'login', userId, old?.id ?? null)
+    const session: CreateSession = { userId, fields, idleTimeout, lifetime, begun, note }
+    return { ...(await this.#operations.create(session)), keptData, committed: request.changes }
+  }
+}
+
+/** The device stays what it was. */
+function keepField(record: SessionRecord, field: string, set: Map<string, string>): void {
+  const text = record.fields.get(field)
+  if (text !== undefined) set.set(field, text)
+}
+
+function lapsesByItself(): void {}
+
+/** Nobody has its token: its idle timeout ends it. */
+function endsByItself(): void {}

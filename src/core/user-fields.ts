@@ -1,0 +1,83 @@
+import { ArgumentError } from './errors.ts'
+import type { SessionRecord } from './store.ts'
+
+// coatcheck's own fields about a session's user and device: how they are checked, stored and read.
+
+const MOST_ROLES = 64
+const LONGEST_ROLE = 64
+const LONGEST_DEVICE_ID = 256
+
+/** What a session says of its user and device, apart from who it is. */
+export interface UserDetails {
+  readonly roles: readonly string[]
+  readonly device: string | null
+  readonly deviceId: string | null
+  readonly ip: string | null
+}
+
+/** The fields to store, without those that hold nothing. */
+export function detailFields({ roles, device, deviceId, ip }: UserDetails): Map<string, string> {
+  const fields = new Map<string, string>()
+  const encodedRoles = encodeRoles(roles)
+  if (encodedRoles !== null) fields.set('roles', encodedRoles)
+  if (device) fields.set('device', device)
+  if (deviceId !== null) fields.set('device_id', deviceId)
+  if (ip !== null) fields.set('ip', ip)
+  return fields
+}
+
+/** Every field that {@link detailFields} may give. */
+export const DETAIL_FIELDS = ['roles', 'device', 'device_id', 'ip'] as const
+
+/** Roles as stored; `null`: none, and no field. */
+export function encodeRoles(roles: readonly string[]): string | null {
+  return roles.length === 0 ? null : JSON.stringify(roles)
+}
+
+/** The roles of a stored session. What is none of ours gives no rights. */
+export function rolesOf(record: SessionRecord | null): readonly string[] {
+  const text = record?.fields.get('roles')
+  if (text === undefined) return []
+  try {
+    const roles: unknown = JSON.parse(text)
+    return Array.isArray(roles) && roles.every((role) => typeof role === 'string') ? roles : []
+  } catch {
+    return []
+  }
+}
+
+/** A field of coatcheck's own that holds a whole number. */
+export function numberOf(record: SessionRecord | null, field: 'authenticated_at' | 'request_count'): number | null {
+  const text = record?.fields.get(field)
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
+}
+
+/**
+ * Checks roles: up to 64 different names, each a well-formed string of 1 to 64 characters.
+ * @throws ArgumentError
+ */
+export function checkRoles(roles: unknown): readonly string[] {
+  const right =
+    Array.isArray(roles) && roles.length <= MOST_ROLES && roles.every((role) => isText(role, LONGEST_ROLE))
+  if (!right) {
+    throw new ArgumentError(
+      `roles must be an array of at most ${MOST_ROLES} names, each a well-formed string of 1 to ${LONGEST_ROLE} characters.`,
+    )
+  }
+  return [...new Set(roles as string[])]
+}
+
+/**
+ * Checks a device id: a well-formed string of 1 to 256 characters.
+ * @throws ArgumentError
+ */
+export function checkDeviceId(deviceId: unknown): string {
+  if (!isText(deviceId, LONGEST_DEVICE_ID)) {
+    throw new ArgumentError(`A deviceId must be a well-formed string of 1 to ${LONGEST_DEVICE_ID} characters.`)
+  }
+  return deviceId
+}
+
+function isText(value: unknown, longest: number): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= longest && value.isWellFormed()
+}
