@@ -9,7 +9,7 @@ import { type ExpressApp, observeFailure } from './adapters/express-errors.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
 import { sessionKeeper } from './adapters/session-keeper.ts'
 import { MountError } from './core/errors.ts'
-import type { RequestState } from './core/request-state.ts'
+import type { Client, RequestState } from './core/request-state.ts'
 import type { Sessions } from './core/sessions.ts'
 
 /** How sessions meet Express. */
@@ -25,6 +25,7 @@ export interface ExpressSessionsOptions {
 /** What Express adds to a request, as far as the adapter uses it. */
 interface ExpressRequest extends IncomingMessage {
   readonly secure?: boolean
+  readonly ip?: string | undefined
   readonly app?: ExpressApp
   session?: unknown
 }
@@ -65,10 +66,15 @@ export function expressSessions<Data>(
       )
     }
     sessions
-      .openRequest(req, req.headers.cookie)
+      .openRequest(req, req.headers.cookie, clientOf(req))
       .then(attach)
       .then(() => next(), next)
   }
+}
+
+/** Behind a proxy, Express knows the client's address if it trusts the proxy. */
+function clientOf(req: ExpressRequest): Client {
+  return { userAgent: () => req.headers['user-agent'], address: () => req.ip }
 }
 
 /** Mounted twice: opening the session says so better. */

@@ -19,6 +19,7 @@ export {
   FieldError,
   type FieldErrorCode,
   HeadersSentError,
+  LoginRevokedError,
   MountError,
   type Outcome,
   SessionEndedError,
@@ -26,14 +27,19 @@ export {
   type StoreErrorCode,
   UserLimitError,
 } from './core/errors.ts'
+export type { SessionEvent, SessionEvents } from './core/events.ts'
 export type { DataOf, ReservedField } from './core/fields.ts'
+export type { LoginOptions } from './core/login-options.ts'
+export type { RecentOptions, SessionCounts, SessionStats } from './core/monitoring.ts'
 export type { SessionsOptions } from './core/options.ts'
-export type { SessionSnapshot } from './core/record.ts'
+export type { SessionInfo, SessionSnapshot } from './core/record.ts'
 export type { DataOfSchema, DataSchema, SchemaResult } from './core/schema.ts'
-export type { NumericField, Session } from './core/session.ts'
+export type { Device, NumericField, Session } from './core/session.ts'
 export type { CreatedSession, CreateOptions, Sessions } from './core/sessions.ts'
 export type * from './core/store.ts'
 export type { Token } from './core/token.ts'
+export type { RevokeOptions, UserSessions } from './core/user-sessions.ts'
+export type { SessionEnd } from './core/watches.ts'
 
 /**
  * Makes the sessions of an application. `Data` is what the application keeps in a session; its values are typed everywhere,

@@ -117,7 +117,8 @@ async function fieldsOf(store: SessionStore, { id }: SessionRef): Promise<Record
 
 /** The application's fields as they are stored. */
 async function dataOf(store: SessionStore, ref: SessionRef): Promise<Record<string, string>> {
-  const { created_at, last_accessed_at, session_ttl, deadline, user_id, authenticated_at, _rotated_at, ...data } = await fieldsOf(store, ref)
+  const { created_at, last_accessed_at, session_ttl, deadline, user_id, authenticated_at, _rotated_at, ...data } =
+    await fieldsOf(store, ref)
   return data
 }
 
@@ -479,11 +480,7 @@ export function storeContract(open: Open): void {
       const first = await begin(store, { userId: 'andrew', maxPerUser: refuse })
       const second = await begin(store, { userId: 'andrew', maxPerUser: refuse })
       const third: NewSession = {
-        ...newRef('andrew'),
-        idleTimeout: 60_000,
-        lifetime: 60_000,
-        data: new Map(),
-        maxPerUser: refuse,
+        ...newSession({ userId: 'andrew', maxPerUser: refuse }),
       }
       assert.deepEqual(await store.create(third, call()), { status: 'full' })
       assert.equal(await loaded(store, third.id), null)
@@ -645,9 +642,9 @@ export function storeContract(open: Open): void {
     on("leave out the application's fields", async ({ store }) => {
       const ref = await begin(store, { userId: 'andrew', data: { secret: 'x' } })
       const [record] = await store.recent(1, ALL, call())
-      const loaded = (await loaded(store, ref.id)) ?? assert.fail()
-      const own = new Map([...loaded.fields].filter(([field]) => field !== 'secret'))
-      assert.deepEqual(record, { ...loaded, fields: own })
+      const whole = (await loaded(store, ref.id)) ?? assert.fail()
+      const own = new Map([...whole.fields].filter(([field]) => field !== 'secret'))
+      assert.deepEqual(record, { ...whole, fields: own })
     })
 
     on('list as many as asked for when they are all in one partition, ended ones between them', async ({ store }) => {

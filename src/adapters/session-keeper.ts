@@ -33,10 +33,10 @@ export function sessionKeeper(state: RequestState, facts: RequestFacts): Gatekee
     headLeaves() {
       state.headSent = true // guard: head sent
       // A write has extended the session already, and left another record.
-      if (loaded !== null && state.record === loaded && state.operations.touchIsDue(loaded) && isActivity(facts)) {
-        // The response does not wait for it, and it never rejects.
-        void state.operations.touchSoftly(loaded)
-      }
+      if (loaded === null || state.record !== loaded || !isActivity(facts)) return
+      state.count()
+      // The response does not wait for it, and it never rejects.
+      if (state.operations.touchIsDue(loaded)) void state.operations.touchSoftly(loaded)
     },
     refuse(error) {
       report(error, facts)

@@ -67,7 +67,12 @@ export class Events {
   }
 
   /** What a call to the store says of itself. */
-  note(type: keyof SessionEvents, cause: string, actor: string | null | undefined = null, previous: string | null = null): Note {
+  note(
+    type: keyof SessionEvents,
+    cause: string,
+    actor: string | null | undefined = null,
+    previous: string | null = null,
+  ): Note {
     return { from: this.#from, type, cause, actor: actor ?? null, previous }
   }
 
@@ -101,8 +106,9 @@ export class Events {
 
   /** Tells what this process has done. */
   tell(event: Omit<SessionEvent, 'actor' | 'previous' | 'at' | 'local'> & Partial<SessionEvent>): void {
-    const causes = (this.counts[event.type] ??= {})
+    const causes = this.counts[event.type] ?? {}
     causes[event.cause] = (causes[event.cause] ?? 0) + 1
+    this.counts[event.type] = causes
     this.#emit({ actor: null, previous: null, at: null, ...event, local: true })
   }
 

@@ -38,7 +38,8 @@ export function readLogin(
     remember?.idleTimeout === undefined
       ? Math.min(settings.idleTimeout, lifetime)
       : milliseconds(remember.idleTimeout, 'idleTimeout')
-  if (idleTimeout > lifetime) throw new ArgumentError(`idleTimeout must not be longer than the lifetime (${lifetime} ms).`)
+  if (idleTimeout > lifetime)
+    throw new ArgumentError(`idleTimeout must not be longer than the lifetime (${lifetime} ms).`)
   const details = {
     roles: checkRoles(roles),
     device: device === undefined ? deviceLabel(client.userAgent()) : clipLabel(device),

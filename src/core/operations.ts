@@ -1,12 +1,6 @@
 import { giveUp, withDeadline } from './deadline.ts'
-import {
-  CoatcheckError,
-  FieldError,
-  LoginRevokedError,
-  SessionEndedError,
-  UserLimitError,
-} from './errors.ts'
-import type { Events } from './events.ts'
+import { CoatcheckError, FieldError, LoginRevokedError, SessionEndedError, UserLimitError } from './errors.ts'
+import { Events } from './events.ts'
 import { type CompareAndSet, FieldUpdates } from './field-updates.ts'
 import { checkSizes } from './fields.ts'
 import { follow, unsealed } from './follow.ts'
@@ -64,7 +58,7 @@ export class Operations {
   readonly #updates: FieldUpdates
   readonly #touching = new Map<string, Promise<number | null>>()
 
-  constructor(settings: Settings, events: Events) {
+  constructor(settings: Settings, events: Events = new Events(settings.store)) {
     this.settings = settings
     this.events = events
     this.#reuseNote = events.note('reuse', 'reuse')
@@ -192,7 +186,14 @@ export class Operations {
     const { store, rotationGrace: grace, reuseWindow } = this.settings
     const token = newTokenBeside(ref.id)
     const id = idOfToken(token)
-    const rotation = { grace, reuseWindow, renew: null, set: new Map(), remove: [], note: this.events.note('rotated', cause, ref.userId, ref.id) }
+    const rotation = {
+      grace,
+      reuseWindow,
+      renew: null,
+      set: new Map(),
+      remove: [],
+      note: this.events.note('rotated', cause, ref.userId, ref.id),
+    }
     return this.call('rotate', async (call) => {
       const reply = await unsealed<Ok<Accessed>>(call, () => store.rotate(ref, id, rotation, call))
       if (reply.status === 'ok') {

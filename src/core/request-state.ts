@@ -238,7 +238,8 @@ export class RequestState {
     this.mustSendCookie()
     await this.#creating
     const record = this.forget()
-    if (record !== null) await this.operations.destroy(record, this.operations.events.note('destroyed', 'logout', record.userId))
+    if (record !== null)
+      await this.operations.destroy(record, this.operations.events.note('destroyed', 'logout', record.userId))
   }
 
   /** The session is over, and the response takes the cookie away. @returns what it was */

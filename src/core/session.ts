@@ -1,7 +1,7 @@
 import { type Duration, milliseconds } from './duration.ts'
 import { ArgumentError, SessionEndedError } from './errors.ts'
 import type { DataOf } from './fields.ts'
-import { readLogin, type LoginOptions } from './login-options.ts'
+import { type LoginOptions, readLogin } from './login-options.ts'
 import type { Logins } from './logins.ts'
 import { expiresAt, type SessionInfo } from './record.ts'
 import type { RequestState } from './request-state.ts'

@@ -61,7 +61,12 @@ export interface SessionStore {
    * Ends sessions of the user, all but `keep` (`more`: call again), and has logins of the user that began before fail with `revoked`. `ended`: there is
    * no session `keep`, and nothing was done.
    */
-  revokeUser(userId: string, keep: string | null, note: Note, call: StoreCall): Promise<Ok<{ ids: string[]; more: boolean }> | Ended>
+  revokeUser(
+    userId: string,
+    keep: string | null,
+    note: Note,
+    call: StoreCall,
+  ): Promise<Ok<{ ids: string[]; more: boolean }> | Ended>
 
   /** Gives all the user's sessions other roles (encoded; `null`: none). Resolves with their ids. */
   setUserRoles(userId: string, roles: string | null, note: Note, call: StoreCall): Promise<string[]>

@@ -57,8 +57,7 @@ export function numberOf(record: SessionRecord | null, field: 'authenticated_at'
  * @throws ArgumentError
  */
 export function checkRoles(roles: unknown): readonly string[] {
-  const right =
-    Array.isArray(roles) && roles.length <= MOST_ROLES && roles.every((role) => isText(role, LONGEST_ROLE))
+  const right = Array.isArray(roles) && roles.length <= MOST_ROLES && roles.every((role) => isText(role, LONGEST_ROLE))
   if (!right) {
     throw new ArgumentError(
       `roles must be an array of at most ${MOST_ROLES} names, each a well-formed string of 1 to ${LONGEST_ROLE} characters.`,

@@ -5,9 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { NO_CHANGES } from '../../src/core/operations.ts'
 import type { SessionRecord, StoreCall } from '../../src/core/store.ts'
 import { idOfToken } from '../../src/core/token.ts'
-import { begin } from '../store-contract.ts'
+import { begin, call, loaded, NOTE } from '../store-contract.ts'
 import { measureStall } from '../support/lag.ts'
-import { operationsOn, testStore } from './support.ts'
+import { beginning, operationsOn, testStore } from './support.ts'
 
 const never = () => new Promise<never>(() => undefined)
 const TIMEOUT = { code: 'ERR_STORE_TIMEOUT', status: 503 }
@@ -38,12 +38,12 @@ describe('an operation', () => {
       ['touch', () => operations.touch(ref)],
       ['commit', () => operations.commit(ref, NO_CHANGES)],
       ['update', () => operations.update(ref, 'a', null, () => 1)],
-      ['create', () => operations.create({ userId: null, data: new Map(), idleTimeout: 1000, lifetime: 1000 })],
+      ['create', () => operations.create(beginning(operations))],
       ['rotate', () => operations.rotate(ref)],
-      ['destroy', () => operations.destroy(ref)],
+      ['seal', () => operations.seal(ref, 1000)],
+      ['release', () => operations.release(ref, 'x', NOTE)],
+      ['destroy', () => operations.destroy(ref, NOTE)],
       ['timeToLive', () => operations.timeToLive(ref.id)],
-      ['count', () => operations.count()],
-      ['recent', () => operations.recent(1)],
     ]
     for (const [method] of all) store.next(method, never)
     await Promise.all(
@@ -61,7 +61,7 @@ describe('an operation', () => {
     for (let i = 0; i < 5; i++) at = { ...at, id: (await operations.rotate(at)).id }
     const { id } = await operations.commit(ref, { ...NO_CHANGES, set: new Map([['a', '1']]) })
     assert.equal(id, at.id)
-    assert.equal((await store.load(at.id, {} as never))?.fields.get('a'), '1')
+    assert.equal((await loaded(store, at.id))?.fields.get('a'), '1')
   })
 
   it('waits for a login that is taking the session over, with growing pauses', async () => {
@@ -130,12 +130,11 @@ describe('an operation', () => {
       begun.push(session.id)
       return create(session, call)
     }
-    const data = new Map()
-    await assert.rejects(operations.create({ userId: 'ada', data, idleTimeout: 60_000, lifetime: 60_000 }), TIMEOUT)
+    await assert.rejects(operations.create(beginning(operations, { userId: 'ada' })), TIMEOUT)
     while (!store.calls.includes('destroy')) await pause(5)
     await pause(1)
     assert.equal(begun.length, 1)
-    assert.equal(await store.count({} as never), 0)
+    assert.equal((await store.count(call())).members, 0)
   })
 
   it('that began a session too late, and cannot end it, is heard of no more', async () => {
@@ -145,7 +144,7 @@ describe('an operation', () => {
     store.next('destroy', async () => {
       throw new Error('no connection')
     })
-    const create = operations.create({ userId: null, data: new Map(), idleTimeout: 1000, lifetime: 1000 })
+    const create = operations.create(beginning(operations))
     await assert.rejects(create, TIMEOUT)
     while (!store.calls.includes('destroy')) await pause(5)
   })
@@ -157,9 +156,9 @@ describe('an operation', () => {
     const increment = (field: string) => operations.commit(ref, { ...NO_CHANGES, increments: [[field, 1]] })
     await assert.rejects(increment('n'), { code: 'ERR_FIELD_NOT_INTEGER', field: 'n', message: /'n'/ })
     await assert.rejects(increment('m'), { code: 'ERR_FIELD_RANGE', field: 'm', message: /'m'/ })
-    const session = { userId: 'ada', data: new Map(), idleTimeout: 60_000, lifetime: 60_000 }
-    const { token, id } = await operations.create(session)
-    assert.equal(idOfToken(token), id)
+    const session = beginning(operations, { userId: 'ada' })
+    const { token, record } = await operations.create(session)
+    assert.equal(idOfToken(token), record.id)
     await assert.rejects(operations.create(session), { code: 'ERR_USER_LIMIT', status: 403, message: /\b1 sessions/ })
   })
 
@@ -170,7 +169,7 @@ describe('an operation', () => {
     const { id, token } = await operations.rotate(ref)
     assert.equal(idOfToken(token ?? ''), id)
     assert.deepEqual([(await operations.rotate(ref)).id, (await operations.rotate(ref)).token], [id, null])
-    await operations.destroy({ id, userId: null })
+    await operations.destroy({ id, userId: null }, NOTE)
     await assert.rejects(operations.rotate(ref), { code: 'ERR_SESSION_ENDED' })
   })
 })
@@ -178,7 +177,7 @@ describe('an operation', () => {
 describe('a touch on the way', () => {
   const recordOf = async (store: ReturnType<typeof testStore>): Promise<SessionRecord> => {
     const { id } = await begin(store)
-    return (await store.load(id, {} as never)) ?? assert.fail()
+    return (await loaded(store, id)) ?? assert.fail()
   }
 
   it('is one for a session, however many ask for it', async () => {

@@ -1,5 +1,4 @@
-import { Events } from '../../src/core/events.ts'
-import { Operations } from '../../src/core/operations.ts'
+import { type CreateSession, Operations } from '../../src/core/operations.ts'
 import { readOptions, type SessionsOptions } from '../../src/core/options.ts'
 import type { SessionStore, StoreCall } from '../../src/core/store.ts'
 import { memoryStore } from '../../src/memory.ts'
@@ -38,7 +37,14 @@ export function testStore(): TestStore {
 }
 
 export function operationsOn(store: SessionStore, options: Omit<SessionsOptions, 'store'> = {}): Operations {
-  return new Operations(readOptions({ store, ...options }), new Events(store))
+  return new Operations(readOptions({ store, ...options }))
+}
+
+/** A session to begin, of which only some things matter. */
+export function beginning(operations: Operations, some: Partial<CreateSession> = {}): CreateSession {
+  const note = operations.events.note('created', 'test')
+  const usual = { userId: null, fields: new Map(), idleTimeout: 60_000, lifetime: 60_000 }
+  return { ...usual, begun: performance.now(), note, ...some }
 }
 
 /** Does nothing else for so long, as a busy process does. */

@@ -236,6 +236,7 @@ test('when a client connects, what is sent is exactly what the page says', async
   await new Promise<void>((resolve) => {
     const spied: NodeRedisClient = {
       isReady: true,
+      duplicate: () => client.duplicate(),
       sendCommand(words, options) {
         sent.push(words.join(' '))
         if (sent.length === expected.length) resolve()

@@ -98,6 +98,7 @@ export class World {
         return reply
       },
       // The connection outlives this world, and lasts.
+      duplicate: () => client.duplicate(),
       on: nothing,
       off: nothing,
       listenerCount: () => 1,

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { tags } from '../../src/core/tags.ts'
 import { redisStore } from '../../src/redis.ts'
 import { open } from '../core/sessions-contract.ts'
-import { begin, call, newRef } from '../store-contract.ts'
+import { begin, call, loaded, newSession } from '../store-contract.ts'
 import { measureStall } from '../support/lag.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { assertConsistent } from './consistency.ts'
@@ -170,11 +170,11 @@ describe('an operation that takes more than one command', () => {
     const first = await begin(store, { userId: 'ada' })
     // The user is at the limit: the first answer only says whose sessions may have to end.
     const late = { ...call(), expired: true }
-    const session = { ...newRef('ada'), idleTimeout: 60_000, lifetime: 600_000, data: new Map() }
-    await assert.rejects(store.create({ ...session, maxPerUser: { limit: 1, whenFull: 'evict-oldest' } }, late))
+    const session = newSession({ userId: 'ada', maxPerUser: { limit: 1, whenFull: 'evict-oldest' } })
+    await assert.rejects(store.create(session, late))
     assert.equal(late.outcome, 'none')
-    assert.equal((await store.load(first.id, call()))?.userId, 'ada')
-    assert.equal(await store.load(session.id, call()), null)
+    assert.equal((await loaded(store, first.id))?.userId, 'ada')
+    assert.equal(await loaded(store, session.id), null)
     await assertConsistent(redis.client, prefix)
   })
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SessionRef } from '../../src/core/store.ts'
 import { redisStore } from '../../src/redis.ts'
-import { begin, call, changes, idBeside } from '../store-contract.ts'
+import { ALL, begin, call, changes, idBeside, loaded, NOTE, ROTATION } from '../store-contract.ts'
 import { assertConsistent } from './consistency.ts'
 import { keysOf, newPrefix, useRedis } from './support.ts'
 
@@ -96,14 +96,14 @@ describe('the indexes of a partition', () => {
     t.after(() => redis.client.sendCommand(['ACL', 'DELUSER', 'blind']))
     const blind = await redis.server.connect({ username: 'blind', password: 'any' })
     t.after(() => blind.destroy())
-    await assert.rejects(redisStore(blind, { prefix }).recent(3, call()), {
+    await assert.rejects(redisStore(blind, { prefix }).recent(3, ALL, call()), {
       code: 'ERR_STORE_REPLY',
       outcome: 'none',
       message: /NOPERM/,
     })
     // Nothing was taken for gone.
     assert.equal((await members(keys.seen)).length, 1)
-    assert.equal((await store.recent(3, call())).length, 1)
+    assert.equal((await store.recent(3, ALL, call())).length, 1)
   })
 
   it('list no session twice that is accessed while they are read', async () => {
@@ -134,7 +134,7 @@ describe('what a rotation leaves', () => {
     const store = redisStore(redis.client, { prefix })
     const ref = await begin(store, { idleTimeout: 1000, lifetime })
     const to = idBeside(ref)
-    await store.rotate(ref, to, { grace, reuseWindow }, call())
+    await store.rotate(ref, to, { ...ROTATION, grace, reuseWindow }, call())
     const { session } = keysOf(prefix, ref.id)
     return { fields: await redis.client.hGetAll(session), ttl: await redis.client.pTTL(session), to }
   }

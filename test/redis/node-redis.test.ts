@@ -37,6 +37,9 @@ function fakeClient(reply: (words: readonly string[]) => unknown) {
   const sent: string[] = []
   const client = Object.assign(new EventEmitter(), {
     isReady: true,
+    duplicate(): never {
+      throw new Error('nothing listens for events here')
+    },
     async sendCommand(words: readonly string[]) {
       sent.push(words[0] ?? '')
       return reply(words)
@@ -67,7 +70,7 @@ describe('a store on its connection', () => {
     const store = redisStore(client)
     await new Promise(setImmediate)
     assert.equal(store.now(), null)
-    await store.touch({ id: idOfToken(newToken()), userId: null }, 0, call())
+    await store.touch({ id: idOfToken(newToken()), userId: null }, 0, 0, call())
     assert.ok(Math.abs((store.now() ?? 0) - 1_700_000_000_000) < 1000)
   })
 
