@@ -144,7 +144,7 @@ describe('other lists in the documents', () => {
   test('the dependencies are those of docs/decisions/002-dependencies.md, and have none', () => {
     const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
     const page = readPage('docs/decisions/002-dependencies.md')
-    const listed = [...page.matchAll(/^- `([\w-]+)` (?:parses|reads)/gm)].map(([, name]) => name!)
+    const listed = [...page.matchAll(/^- `([\w.-]+)` (?:parses|reads)/gm)].map(([, name]) => name!)
     assert.deepEqual(listed.toSorted(), Object.keys(dependencies).toSorted())
     for (const name of listed) {
       const installed = JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8'))

@@ -1,0 +1,30 @@
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
+
+/** How much of a client's address a session keeps: its network (`'truncated'`), nothing (`'none'`) or all of it (`'full'`). */
+export type AddressMode = 'truncated' | 'none' | 'full'
+
+/** The longest textual form of an IPv6 address has 45 characters; a zone id comes on top. */
+const LONGEST_ADDRESS = 100
+
+/**
+ * A client's address as a session keeps and shows it. Truncated, it tells the network and not the household: the last octet
+ * of an IPv4 address is 0 (/24), and of an IPv6 address only the first 48 bits are kept, the most that one customer gets. An
+ * IPv4 address written as IPv6 (`::ffff:192.0.2.7`, as Node gives it) counts as IPv4, and a zone id (`fe80::1%eth0`) is dropped.
+ * @returns one spelling for each address, or `null` for what is no address: `unknown`, an octal octet, an address with a port
+ */
+export function shownAddress(address: string | undefined, mode: AddressMode): string | null {
+  if (mode === 'none' || address === undefined || address.length > LONGEST_ADDRESS) return null
+  // ipaddr.js alone would also read '127.1' and '0x7f000001', which a proxy's log and this one would then tell differently.
+  if (isIP(address) === 0) return null
+  const [bare = ''] = address.split('%')
+  const parsed = ipaddr.process(bare)
+  const kept = mode === 'full' ? parsed : networkOf(parsed)
+  return kept instanceof ipaddr.IPv6 ? kept.toRFC5952String() : kept.toString()
+}
+
+function networkOf(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
+  return address instanceof ipaddr.IPv6
+    ? new ipaddr.IPv6(address.parts.map((part, i) => (i < 3 ? part : 0)))
+    : new ipaddr.IPv4(address.octets.map((octet, i) => (i < 3 ? octet : 0)))
+}
