@@ -1,16 +1,32 @@
 /**
- * Sessions for Express 5 and 4.
+ * Sessions and guards for Express 5 and 4.
  *
  * @module coatcheck/express
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ExpressApp, observeFailure } from './adapters/express-errors.ts'
+import { rememberMounted } from './adapters/mounted.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
 import { sessionKeeper } from './adapters/session-keeper.ts'
 import { MountError } from './core/errors.ts'
 import type { Client, RequestState } from './core/request-state.ts'
 import type { Sessions } from './core/sessions.ts'
+
+export {
+  type Guard,
+  type GuardOptions,
+  type RefusalOptions,
+  redirectToLogin,
+  requireRecentLogin,
+  requireRole,
+  requireThat,
+  requireUser,
+  sameOrigin,
+} from './adapters/express-guards.ts'
+export type { Refusal, RefusalCode } from './core/guards.ts'
+export { safeReturnTo } from './core/return-to.ts'
+export type { SameOriginOptions } from './core/same-origin.ts'
 
 /** How sessions meet Express. */
 export interface ExpressSessionsOptions {
@@ -55,6 +71,7 @@ export function expressSessions<Data>(
     }
     const attach = (state: RequestState) => {
       if (reqSession) req.session = sessions.of(req)
+      rememberMounted(req, sessions, state)
       observeFailure(req, () => state.discard()) // guard: discard
       new ResponseGate(
         res,

@@ -1,0 +1,51 @@
+import { MountError } from '../core/errors.ts'
+import type { Subject } from '../core/guards.ts'
+import type { RequestState } from '../core/request-state.ts'
+import type { Session } from '../core/session.ts'
+import type { Sessions } from '../core/sessions.ts'
+
+/** One set of sessions that an adapter has mounted on a request. */
+interface Mounted {
+  readonly sessions: Sessions<never>
+  readonly session: Session<never>
+  readonly state: RequestState
+}
+
+const mounted = new WeakMap<object, Mounted[]>()
+
+/** For adapters: makes the session of a request known to guards, which are not told whose sessions they guard. */
+export function rememberMounted<Data>(request: object, sessions: Sessions<Data>, state: RequestState): void {
+  const entry = { sessions, session: sessions.of(request), state } as unknown as Mounted
+  const before = mounted.get(request)
+  if (before === undefined) mounted.set(request, [entry])
+  else before.push(entry)
+}
+
+/** Whom a guard looks at. */
+export interface Guarded<Data> {
+  readonly session: Session<Data>
+  readonly subject: Subject
+}
+
+/**
+ * The session of a request, for a guard.
+ * @param sessions which, if several are mounted; default: the one mounted last
+ * @throws MountError when the request has not passed the adapter
+ */
+export function guardedOf<Data>(request: object, sessions?: Sessions<Data>): Guarded<Data> {
+  const entry = mounted.get(request)?.findLast((each) => sessions === undefined || Object.is(each.sessions, sessions))
+  if (entry === undefined) {
+    throw new MountError(
+      'A guard needs the session of the request: mount the adapter before it, as in app.use(expressSessions(sessions)).',
+    )
+  }
+  const session = entry.session as unknown as Session<Data>
+  const { store } = entry.state.operations.settings
+  return {
+    session,
+    get subject() {
+      const { userId, roles, authenticatedAt } = session
+      return { userId, roles, authenticatedAt, now: () => store.now() }
+    },
+  }
+}
