@@ -14,10 +14,11 @@ const LONGEST = 2048
  * @example res.redirect(303, safeReturnTo(req.query['return-to'], '/home'))
  */
 export function safeReturnTo(value: unknown, fallback = '/'): string {
-  if (typeof value !== 'string' || value.length > LONGEST) return fallback
+  if (typeof value !== 'string' || value.length > LONGEST) return fallback // guard: return to a string
   // '//evil.example' and '/\evil.example' are other hosts; browsers drop tabs and newlines before they look.
-  if (!/^\/(?![/\\])\P{Cc}*$/u.test(value) || !URL.canParse(value, NOWHERE)) return fallback
+  if (!/^\/(?![/\\])\P{Cc}*$/u.test(value)) return fallback // guard: return to a path
   const { origin, pathname, search, hash } = new URL(value, NOWHERE)
   // '/.//evil.example' becomes '//evil.example' when its dots are resolved.
-  return origin === NOWHERE && !pathname.startsWith('//') ? pathname + search + hash : fallback
+  if (origin !== NOWHERE || pathname.startsWith('//')) return fallback // guard: return to a resolved path
+  return pathname + search + hash
 }

@@ -31,9 +31,10 @@ const SAFE_METHODS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'O
  * 1. GET, HEAD and OPTIONS pass.
  * 2. An origin in `origins` passes.
  * 3. `Sec-Fetch-Site`, which browsers send over https and to localhost: `same-origin` and `none` (the user's own doing) pass,
- *    everything else does not. That includes `same-site`: a sibling such as `blog.example` next to `app.example` gets the
- *    cookie whatever its `SameSite` attribute says, so it is what this guard is there for. List it if you trust it.
- * 4. Without it, `Origin` must be the request's own. `null` (a sandboxed frame, a redirect across sites) is nobody's.
+ *    everything else does not. That includes `same-site`: a sibling such as `blog.example.org` next to `app.example.org`
+ *    gets the cookie whatever its `SameSite` attribute says, so it is what this guard is there for. List it if you trust it.
+ * 4. Without it, `Origin` must be the request's own. `null` (a sandboxed frame, a redirect across sites, a page with
+ *    `Referrer-Policy: no-referrer`) is nobody's.
  * 5. With neither header it is no browser, for every browser sends `Origin` with such a request; and only a browser can be made
  *    to add a cookie that the attacker does not have.
  *
@@ -46,11 +47,11 @@ export function sameOrigin(options: SameOriginOptions = {}): (request: RequestOr
   const listed: ReadonlySet<string | undefined> = new Set(origins)
   return ({ method, secFetchSite, origin, own }) => {
     if (SAFE_METHODS.has(method) || listed.has(origin)) return 'allow'
-    if (secFetchSite !== undefined) {
-      return secFetchSite === 'same-origin' || secFetchSite === 'none' ? 'allow' : CROSS_SITE
-    }
+    if (secFetchSite === 'same-origin' || secFetchSite === 'none') return 'allow'
+    if (secFetchSite !== undefined) return CROSS_SITE // guard: fetch metadata
     if (origin === undefined) return 'allow'
-    return origin !== 'null' && origin === originOf(own) ? 'allow' : CROSS_SITE
+    if (origin === 'null') return CROSS_SITE // guard: origin null
+    return origin === originOf(own) ? 'allow' : CROSS_SITE
   }
 }
 

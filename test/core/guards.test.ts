@@ -73,7 +73,14 @@ describe('requireRecentLogin', () => {
   }
 
   it('lets nobody pass while the time is not known', () => {
-    assert.equal(codeOf(guard(subject({ now: () => null }))), '401 ERR_RECENT_LOGIN_REQUIRED')
+    for (const authenticatedAt of [NOW, 1, null]) {
+      const someone = subject({ authenticatedAt, now: () => null })
+      assert.equal(codeOf(guard(someone)), '401 ERR_RECENT_LOGIN_REQUIRED')
+    }
+  })
+
+  it('knows no login from a clock that has just begun', () => {
+    assert.equal(codeOf(guard(subject({ authenticatedAt: null, now: () => 1 }))), '401 ERR_RECENT_LOGIN_REQUIRED')
   })
 
   it('asks those to log in who are no user', () => {
