@@ -4,8 +4,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { readOptions } from '../../src/core/options.ts'
 import { createSessions } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
+import { redisStore } from '../../src/redis.ts'
 import { assertEveryKeyExpires, freePort, type RedisServer, startRedis } from '../support/redis-server.ts'
-import { allPages, codeBlocks, program, readPage } from './pages.ts'
+import { allPages, codeBlocks, program, readPage, tableRows } from './pages.ts'
 import { type Running, Sandbox } from './sandbox.ts'
 
 // The TypeScript of each page is one program. All of them compile; each is run, and does what its page says.
@@ -40,6 +41,7 @@ test('no page has samples that are not run', () => {
   assert.deepEqual(programs, [
     'README.md',
     'docs/express.md',
+    'docs/guards.md',
     'docs/production.md',
     'docs/redis-guide.md',
     'docs/schema.md',
@@ -176,6 +178,81 @@ describe('the app of docs/express.md', () => {
     assert.equal(await first.text(), 'data: 1\n\ndata: 2\n\ndata: 3\n\n')
     const again = await send('/events', cookieOf(first))
     assert.equal(await again.text(), 'data: 4\n\ndata: 5\n\ndata: 6\n\n')
+  })
+
+  test('has no warning to give', () => {
+    assert.equal(app.output, '')
+  })
+})
+
+describe('the app of docs/guards.md', () => {
+  let app: Running
+  let url: string
+  let user: string
+
+  before(async () => {
+    const client = await redis.connect()
+    const sessions = createSessions({ store: redisStore(client) })
+    const { token, id } = await sessions.create({ plan: 'pro', orders: ['7'] }, { userId: 'u42' })
+    const at = String(Date.now() - 3_600_000)
+    await client.hSet(`session:{${id.slice(0, 2)}}:${id.slice(2)}`, { roles: '["support"]', authenticated_at: at })
+    user = `sid=${token}`
+    client.destroy()
+    const port = await freePort()
+    app = sandbox.start('guards.ts', { REDIS_URL: redis.url, PORT: String(port) })
+    await app.listens(port)
+    url = `http://127.0.0.1:${port}`
+  })
+  after(() => app.stop())
+
+  const send = (path: string, cookie: string, init: RequestInit = {}) =>
+    fetch(url + path, { redirect: 'manual', ...init, headers: { cookie, ...init.headers } })
+  const said = async (response: Response) => `${response.status} ${await response.text()}`
+  const table = tableRows(readPage('docs/guards.md'), 'Who may pass')
+
+  /** An answer as the table says it, by the name of the guard. */
+  const printed = (guard: string) => {
+    const cell = table.find(([name]) => name?.includes(guard))?.[2] ?? ''
+    return /^\d+ `[^`]*`/.exec(cell)?.[0].replaceAll('`', '')
+  }
+
+  test('lets the user pass where the page says so', async () => {
+    assert.equal(await said(await send('/profile', user)), '200 {"user":"u42"}')
+    assert.equal(await said(await send('/admin', user)), '200 Everything.')
+    assert.equal(await said(await send('/beta', user)), '200 New things.')
+    assert.equal(await said(await send('/orders/7', user)), '200 Order 7')
+    assert.equal(await said(await send('/account', user)), '200 Your account.')
+  })
+
+  test('refuses with the answers of the table', async () => {
+    assert.equal(await said(await send('/profile', '')), printed('requireUser'))
+    assert.equal(await said(await send('/admin', '')), printed('requireUser'))
+    assert.equal(await said(await send('/password', user, { method: 'POST' })), printed('requireRecentLogin'))
+    assert.equal(await said(await send('/password', '', { method: 'POST' })), printed('requireUser'))
+    assert.equal(await said(await send('/beta', '')), printed('requireThat'))
+    assert.equal(await said(await send('/orders/8', user)), printed('requireThat'))
+    assert.equal(printed('requireRole'), printed('requireThat'))
+    const crossSite = { method: 'POST', headers: { 'sec-fetch-site': 'same-site' } }
+    assert.equal(await said(await send('/password', user, crossSite)), printed('sameOrigin'))
+  })
+
+  test('leaves other answers to onRefused', async () => {
+    const page = await send('/account/orders', '', { headers: { accept: 'text/html' } })
+    assert.equal(page.status, 303)
+    assert.equal(page.headers.get('location'), '/login?return-to=%2Faccount%2Forders')
+    assert.equal(await said(await send('/account', '')), printed('requireUser'))
+    assert.equal(await said(await send('/office', user)), '403 ERR_FORBIDDEN')
+  })
+
+  test('goes back after the login, and to no other site', async () => {
+    const to = async (way: string) => (await send(`/login${way}`, '', { method: 'POST' })).headers.get('location')
+    assert.equal(await to('?return-to=%2Fprofile'), '/profile')
+    assert.equal(await to('?return-to=%2F%2Fevil.example'), '/account')
+    assert.equal(await to(''), '/account')
+  })
+
+  test('has staff of its own', async () => {
+    assert.equal(await said(await send('/staff', user)), printed('requireUser'))
   })
 
   test('has no warning to give', () => {
