@@ -109,7 +109,7 @@ function listen(): unknown[] {
 }
 
 /** A store of which some methods are others. */
-function altered(store: SessionStore, changes: Partial<SessionStore>): SessionStore {
+export function altered(store: SessionStore, changes: Partial<SessionStore>): SessionStore {
   return new Proxy(store, {
     get(target, name) {
       const owner = name in changes ? changes : target

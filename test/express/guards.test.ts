@@ -41,7 +41,8 @@ function sessionsFor(who: Who, name = 'sid'): Sessions<Data> {
   if (loginAge !== undefined) fields.set('authenticated_at', String(Date.now() - loginAge))
   const load: SessionStore['load'] = async (...args) => {
     const record = await store.load(...args)
-    return record && { ...record, fields: new Map([...record.fields, ...fields]) }
+    if (record === null || 'status' in record) return record
+    return { ...record, fields: new Map([...record.fields, ...fields]) }
   }
   return createSessions<Data>({ store: altered(store, { load }), cookie: { secure: false, name } })
 }
