@@ -26,6 +26,7 @@ interface Opened {
   readonly ended?: boolean
   readonly superseded?: boolean
   readonly client?: Client
+  readonly arrivedAt?: number
 }
 
 /**
@@ -40,7 +41,7 @@ export class RequestState {
   readonly ended: boolean
   readonly client: Client
   /** When the request came, by `performance.now()`. */
-  readonly arrivedAt = performance.now()
+  readonly arrivedAt: number
   /** Set by the adapter once the head of the response has left: from then on no cookie can be sent. */
   headSent = false
   /** The request is among those that the session counts. */
@@ -57,13 +58,14 @@ export class RequestState {
   constructor(
     operations: Operations,
     record: SessionRecord | null,
-    { ended = false, superseded = false, client = NO_CLIENT }: Opened = {},
+    { ended = false, superseded = false, client = NO_CLIENT, arrivedAt = performance.now() }: Opened = {},
   ) {
     this.operations = operations
     this.record = record
     this.ended = ended
     this.#superseded = superseded
     this.client = client
+    this.arrivedAt = arrivedAt
   }
 
   /** Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. */
@@ -72,19 +74,20 @@ export class RequestState {
     cookieHeader: string | undefined,
     client: Client = NO_CLIENT,
   ): Promise<RequestState> {
+    const asked = { client, arrivedAt: performance.now() }
     const token = operations.settings.cookie.read(cookieHeader)
-    if (token === null) return new RequestState(operations, null, { client }) // guard: no token
+    if (token === null) return new RequestState(operations, null, asked) // guard: no token
     const id = idOfToken(token)
     const record = await operations.load(id, true)
     const superseded = record !== null && record.id !== id
-    const state = new RequestState(operations, record, { ended: record === null, superseded, client })
+    const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
     if (!operations.rotationIsDue(record)) return state
     try {
       await state.rotate('periodic')
       return state
     } catch (error) {
       if (!(error instanceof SessionEndedError)) throw error
-      return new RequestState(operations, null, { ended: true, client })
+      return new RequestState(operations, null, { ...asked, ended: true })
     }
   }
 

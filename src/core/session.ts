@@ -5,7 +5,6 @@ import { type LoginOptions, readLogin } from './login-options.ts'
 import type { Logins } from './logins.ts'
 import { expiresAt, type SessionInfo } from './record.ts'
 import type { RequestState } from './request-state.ts'
-import { isId } from './token.ts'
 import { checkRoles, encodeRoles, numberOf, rolesOf } from './user-fields.ts'
 import { type RevokeOptions, UserSessions } from './user-sessions.ts'
 
@@ -173,13 +172,15 @@ export class Session<Data = Record<string, unknown>> {
 
   /** Ends one session of this session's user. @returns whether the user had it @throws SessionEndedError, StoreError */
   async revoke(id: string): Promise<boolean> {
-    if (isId(id) && id === this.id) return this.#end(async () => await this.#user.revoke(id, this.#actor))
-    return this.#user.revoke(id, this.#actor)
+    const user = this.#user
+    const revoke = () => user.revoke(id, this.#actor)
+    return id === this.id ? this.#end(revoke) : revoke()
   }
 
   /** Ends the user's sessions on one device. @returns how many there were @throws SessionEndedError, ArgumentError, StoreError */
   async revokeDevice(deviceId: string): Promise<number> {
-    const revoke = () => this.#user.revokeDevice(deviceId, this.#actor)
+    const user = this.#user
+    const revoke = () => user.revokeDevice(deviceId, this.#actor)
     return deviceId === this.#state.record?.fields.get('device_id') ? this.#end(revoke) : revoke()
   }
 
@@ -194,7 +195,8 @@ export class Session<Data = Record<string, unknown>> {
    * @throws SessionEndedError without a user, HeadersSentError, StoreError
    */
   async revokeAll(): Promise<number> {
-    return this.#end(() => this.#user.revokeAll(this.#actor))
+    const user = this.#user
+    return this.#end(() => user.revokeAll(this.#actor))
   }
 
   /**
