@@ -74,6 +74,7 @@ export class RequestState {
     cookieHeader: string | undefined,
     client: Client = NO_CLIENT,
   ): Promise<RequestState> {
+    // Before anything is awaited: what happens while the session is read has happened after the request came.
     const asked = { client, arrivedAt: performance.now() }
     const token = operations.settings.cookie.read(cookieHeader)
     if (token === null) return new RequestState(operations, null, asked) // guard: no token
