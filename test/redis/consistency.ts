@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { LOGIN_LASTS } from '../../src/redis/commands.ts'
 import type { RedisClient } from '../support/redis-server.ts'
 
 // Whether everything under a prefix agrees with itself: every index says of the sessions just what their hashes say.
@@ -20,6 +21,8 @@ interface Snapshot {
   readonly now: number
   readonly keys: readonly { key: string; kind: string; holds?: readonly string[]; expires: number }[]
 }
+
+const SINCE = /^\{\w\w\}:since:/
 
 /** What one sorted set holds: scores by member. */
 type Index = Map<string, number>
@@ -43,7 +46,9 @@ export async function assertConsistent(client: RedisClient, prefix: string, { mo
     const own = key.slice(prefix.length)
     const [, tag, rest] = /^\{(\w\w)\}:([\w-]{22})$/.exec(own) ?? assert.fail(`${key} is no session key`)
     if (fields._successor !== undefined) {
-      assert.deepEqual(Object.keys(fields).sort(), ['_grace_until', '_successor'], `${key} is a tombstone and more`)
+      // Whose use after the grace has been noticed is marked.
+      const names = Object.keys(fields).filter((field) => field !== '_reused')
+      assert.deepEqual(names.sort(), ['_grace_until', '_successor'], `${key} is a tombstone and more`)
       continue
     }
     const [deadline, accessed] = [Number(fields.deadline), Number(fields.last_accessed_at)]
@@ -61,6 +66,12 @@ export async function assertConsistent(client: RedisClient, prefix: string, { mo
   const known = new Set<string>()
   for (const { key, kind, holds, expires } of keys) {
     if (kind === 'hash') continue
+    if (kind === 'string') {
+      // When somebody, or everybody, was logged out everywhere. In no index: it ends by itself.
+      assert.ok(SINCE.test(key.slice(prefix.length)), `${key} is a string`)
+      assert.ok(expires <= now + LOGIN_LASTS, `${key} stays too long`)
+      continue
+    }
     assert.equal(kind, 'zset', `${key} is a ${kind}`)
     const entries = Object.entries(toObject(holds)).map(([member, score]) => [member, Number(score)] as const)
     const isSeen = key.endsWith('}:seen')

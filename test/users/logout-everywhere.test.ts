@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { LoginRevokedError, type SessionStore, type Sessions } from '../../src/index.ts'
+import { memoryStore } from '../../src/memory.ts'
+import { redisStore } from '../../src/redis.ts'
+import { assertConsistent } from '../redis/consistency.ts'
+import { newPrefix, useRedis } from '../redis/support.ts'
+import { inParallel } from '../support/http.ts'
+import { anonymous, Browser, type Data, distant, open, slowWay } from './support.ts'
+
+const ROUNDS = 200
+const LOGINS = 20
+
+/** A login that was asked for, and what became of it. */
+interface Attempt {
+  /** By `performance.now()`, before anybody but this process could know of it. */
+  readonly begun: number
+  /** `null`: refused. */
+  readonly token: string | null
+}
+
+interface Tally {
+  refused: number
+  ended: number
+  alive: number
+}
+
+/**
+ * Logins of one user from many sides within so many milliseconds, and in their middle the user is logged out everywhere. Whoever began before that must
+ * not be logged in at the end.
+ */
+async function round(userId: string, sides: readonly Sessions<Data>[], within: number, tally: Tally): Promise<void> {
+  const [first] = sides as [Sessions<Data>]
+  const attempts = sides.map(async (sessions, i) => {
+    const login = i % 2 === 0 ? loginByToken : loginByRequest
+    return login(sessions, userId, Math.random() * within)
+  })
+  await pause(within / 4)
+  const revoked = performance.now()
+  await first.user(userId).revokeAll()
+  for (const { begun, token } of await Promise.all(attempts)) {
+    const session = token === null ? null : await first.load(token)
+    assert.ok(session === null || begun >= revoked, `alive, and begun ${revoked - begun} ms before`)
+    if (session !== null) assert.equal(session.userId, userId)
+    tally[token === null ? 'refused' : session === null ? 'ended' : 'alive']++
+  }
+  await first.user(userId).revokeAll()
+}
+
+async function loginByToken(sessions: Sessions<Data>, userId: string, after: number): Promise<Attempt> {
+  await pause(after)
+  const begun = performance.now()
+  const created = await sessions.create({}, { userId }).catch(refused)
+  return { begun, token: created?.token ?? null }
+}
+
+/** As the browser of a visitor with a cart, who types a password. */
+async function loginByRequest(sessions: Sessions<Data>, userId: string, after: number): Promise<Attempt> {
+  const browser = await anonymous(sessions, { cart: ['tea'] })
+  await pause(after)
+  const begun = performance.now()
+  const done = await browser.request((session) => session.login(userId).then(() => true)).catch(refused)
+  return { begun, token: done === null ? null : browser.token }
+}
+
+function refused(error: unknown): null {
+  assert.ok(error instanceof LoginRevokedError, String(error))
+  return null
+}
+
+function assertTold({ refused, ended, alive }: Tally): void {
+  for (const [what, n] of Object.entries({ refused, ended, alive })) {
+    assert.ok(n > ROUNDS / 10, `only ${n} logins ${what}: this proves nothing`)
+  }
+}
+
+describe('logging out everywhere', { timeout: 120_000 }, () => {
+  const redis = useRedis()
+
+  it('leaves no session whose login began before it, on Redis over connections that are slow at random', async (t) => {
+    const prefix = newPrefix()
+    const ways = await Promise.all(Array.from({ length: LOGINS }, () => slowWay(t, redis.server, prefix)))
+    const sides = ways.map(({ store }) => open(store))
+    const tally = { refused: 0, ended: 0, alive: 0 }
+    await inParallel(ROUNDS, 20, async (i) => {
+      for (const { proxy } of ways) proxy.setDelay(Math.random() * 40)
+      await round(`user ${i}`, sides, 200, tally)
+      if (i % 20 === 0) await assertConsistent(redis.client, prefix)
+    })
+    t.diagnostic(JSON.stringify(tally))
+    assertTold(tally)
+    await assertConsistent(redis.client, prefix)
+  })
+
+  it('leaves no session whose login began before it, in memory', async (t) => {
+    // One store, which all sides reach after a while.
+    const store = memoryStore()
+    const sides = Array.from({ length: LOGINS }, () => open(distant(8, store)))
+    const tally = { refused: 0, ended: 0, alive: 0 }
+    await inParallel(ROUNDS, 8, (i) => round(`user ${i}`, sides, 40, tally))
+    t.diagnostic(JSON.stringify(tally))
+    assertTold(tally)
+  })
+
+  for (const [where, openStore] of [
+    ['Redis', () => redisStore(redis.client, { prefix: newPrefix() })],
+    ['memory', () => memoryStore()],
+  ] as const) {
+    it(`never refuses a login that begins when it is done, in the same process, on ${where}`, async () => {
+      await logOutAndIn(openStore())
+    })
+  }
+
+  it('never refuses a login that begins when it is done, in the same process, over a slow connection', async (t) => {
+    const { store, proxy } = await slowWay(t, redis.server, newPrefix())
+    await logOutAndIn(store, () => proxy.setDelay(Math.random() * 4))
+  })
+
+  it('counts a login from when its request came, before the session was read', async (t) => {
+    const prefix = newPrefix()
+    const { store, proxy } = await slowWay(t, redis.server, prefix)
+    const [near, far] = [open(redisStore(redis.client, { prefix })), open(store)]
+    const browser = await anonymous(far)
+    proxy.pause()
+    const login = browser.request((session) => session.login('ada'))
+    await near.user('ada').revokeAll()
+    proxy.resume()
+    await assert.rejects(login, LoginRevokedError)
+    assert.deepEqual(await near.user('ada').list(), [])
+  })
+
+  it('refuses also a login of the very request that asked for it, and takes the next', async () => {
+    const sessions = open(redisStore(redis.client, { prefix: newPrefix() }))
+    const browser = new Browser(sessions)
+    await browser.request((session) => session.login('ada'))
+    await assert.rejects(
+      browser.request(async (session) => {
+        await session.revokeAll()
+        await session.login('ada')
+      }),
+      LoginRevokedError,
+    )
+    await browser.request((session) => session.login('ada'))
+    assert.equal((await sessions.user('ada').list()).length, 1)
+  })
+})
+
+async function logOutAndIn(store: SessionStore, between = () => {}): Promise<void> {
+  const sessions = open(store)
+  const browser = new Browser(sessions)
+  for (let i = 0; i < ROUNDS; i++) {
+    between()
+    assert.equal(await sessions.user('ada').revokeAll(), i === 0 ? 0 : 1)
+    if (i % 2 === 0) await sessions.create({}, { userId: 'ada' })
+    else await browser.request((session) => session.login('ada'))
+  }
+  assert.equal((await sessions.user('ada').list()).length, 1)
+}
