@@ -6,12 +6,13 @@
 --          the hashes of the user's sessions
 -- ARGV     user id, monitoring, session id, idle timeout in seconds, lifetime in ms, limit, '1' to refuse when full,
 --          when the login began (epoch ms by this server's clock, at the earliest) or '', device id or '',
+--          id of the user's session that this one takes over (it is about to end, so it does not count) or '',
 --          n, n × id of the user's sessions, then (field, value) of coatcheck's own and of the data, channel, event
 -- Returns  { 'ok', now, ids that ended at the limit, ids that ended for the device }
 --          | { 'full' } | { 'revoked' } | { 'crowded', ids of the user's sessions }
 
 local key, id = KEYS[1], ARGV[3]
-local limit, refuse, device, n = tonumber(ARGV[6]), ARGV[7] == '1', ARGV[9], tonumber(ARGV[10])
+local limit, refuse, device, taken_over, n = tonumber(ARGV[6]), ARGV[7] == '1', ARGV[9], ARGV[10], tonumber(ARGV[11])
 local index = indexes_from(2)
 local ended, evicted, replaced = {}, {}, {}
 
@@ -23,10 +24,12 @@ if USER ~= '' then
     local since = tonumber(redis.call('GET', KEYS[i]) or nil)
     if since and tonumber(ARGV[8]) < since then return { 'revoked' } end -- guard: login before log out everywhere
   end
-  local ids = redis.call('ZRANGEBYSCORE', index.user, '(' .. NOW, '+inf')
-  if #ids >= limit or (#ids > 0 and device ~= '') then
+  -- The ids only where some may have to end: a user may have very many.
+  local count = redis.call('ZCOUNT', index.user, '(' .. NOW, '+inf')
+  if count >= limit or (count > 0 and device ~= '') then
+    local ids = redis.call('ZRANGEBYSCORE', index.user, '(' .. NOW, '+inf')
     local same = #ids == n
-    for i = 1, n do same = same and ids[i] == ARGV[10 + i] end
+    for i = 1, n do same = same and ids[i] == ARGV[11 + i] end
     if not same then return { 'crowded', ids } end -- guard: declared hashes
     local living = {}
     for i = 1, n do
@@ -36,7 +39,7 @@ if USER ~= '' then
         ended[#ended + 1] = { id = ids[i] } -- an entry without a session counts for nothing
       elseif device ~= '' and f[2] == device then
         ended[#ended + 1] = { id = ids[i], hash = hash, told = replaced }
-      else
+      elseif ids[i] ~= taken_over then -- guard: taken over
         living[#living + 1] = { id = ids[i], hash = hash, told = evicted, created = tonumber(f[1]) }
       end
     end
@@ -50,7 +53,7 @@ local session = { idle = milliseconds(ARGV[4]), deadline = NOW + tonumber(ARGV[5
 redis.call('HSET', key, 'created_at', NOW, 'last_accessed_at', NOW, 'session_ttl', ARGV[4], 'deadline', session.deadline)
 redis.call('PEXPIREAT', key, expiry_of(session))
 if USER ~= '' then redis.call('HSET', key, 'user_id', USER, 'authenticated_at', NOW) end
-for i = 11 + n, #ARGV - 2, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
+for i = 12 + n, #ARGV - 2, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
 for _, old in ipairs(ended) do
   index_drop(index, old.id)
   if old.hash then

@@ -108,7 +108,8 @@ export class Logins {
       for (const field of request.changes.remove) fields.delete(field)
     }
     const note = this.#events.note('login', 'login', userId, old?.id ?? null)
-    const session: CreateSession = { userId, fields, idleTimeout, lifetime, begun, note }
+    const takesOver = old?.userId === userId ? { takesOver: old.id } : {}
+    const session: CreateSession = { userId, fields, idleTimeout, lifetime, begun, note, ...takesOver }
     return { ...(await this.#operations.create(session)), keptData, committed: request.changes }
   }
 }

@@ -234,6 +234,8 @@ export interface NewSession extends SessionRef {
   readonly maxPerUser: UserLimit
   /** When the attempt to begin it began, by `performance.now()` of this process. */
   readonly begun: number
+  /** Id of a session of the same user that is about to end for this one: it does not count for the limit. */
+  readonly takesOver?: string
   readonly note: Note
 }
 

@@ -302,11 +302,12 @@ class MemoryStore implements SessionStore {
   }
 
   /** Ends what has to end for one session more of this user; `null`: the user has too many already. */
-  #makeRoom({ userId, maxPerUser, fields }: NewSession): { evicted: string[]; replaced: string[] } | null {
+  #makeRoom(session: NewSession): { evicted: string[]; replaced: string[] } | null {
+    const { userId, maxPerUser, fields, takesOver } = session
     const own = this.#ofUser(userId as string)
     const deviceId = fields.get('device_id')
     const isReplaced = (record: SessionRecord) => deviceId !== undefined && record.fields.get('device_id') === deviceId
-    const others = own.filter((record) => !isReplaced(record))
+    const others = own.filter((record) => !isReplaced(record) && record.id !== takesOver) // guard: taken over
     others.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
     const tooMany = Math.max(0, others.length - maxPerUser.limit + 1)
     if (tooMany > 0 && maxPerUser.whenFull === 'refuse') return null

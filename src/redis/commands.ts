@@ -66,7 +66,7 @@ export class Commands {
     const { idleTimeout, lifetime, fields, maxPerUser, userId, note } = session
     const args = [seconds(idleTimeout), String(lifetime), String(maxPerUser.limit)]
     args.push(maxPerUser.whenFull === 'refuse' ? '1' : '', begun === null ? '' : String(begun))
-    args.push(fields.get('device_id') ?? '', String(others.length), ...others)
+    args.push(fields.get('device_id') ?? '', session.takesOver ?? '', String(others.length), ...others)
     for (const [field, text] of fields) args.push(field, text)
     const call = this.#onSession('create', session, [...args, ...this.#told(note)])
     if (userId === null) return call
