@@ -65,6 +65,7 @@ export function spokenMemoryStore(wouldSend: (words: readonly string[]) => void)
     revokeLogins: (call) => store.revokeLogins(call),
     partition: (partition, call) => store.partition(partition, call),
     count: (call) => store.count(call),
+    countUsers: (call) => store.countUsers(call),
     countByIdleAge: (limits, call) => store.countByIdleAge(limits, call),
     recent: (limit, page, call) => store.recent(limit, page, call),
     subscribe: (listener, missed) => store.subscribe(listener, missed),

@@ -39,8 +39,15 @@ export class Monitoring {
     this.#operations = operations
   }
 
+  async count(): Promise<number> {
+    const { guests, members } = await this.#operations.call('count', (call) => this.#store.count(call))
+    return guests + members
+  }
+
   async counts(): Promise<SessionCounts> {
-    const { guests, members, users } = await this.#operations.call('count', (call) => this.#store.count(call))
+    const [{ guests, members }, users] = await this.#operations.call('stats', (call) =>
+      Promise.all([this.#store.count(call), this.#store.countUsers(call)]),
+    )
     return { active: guests + members, guests, members, users }
   }
 

@@ -75,7 +75,7 @@ export interface Settings {
 const METHODS: readonly (keyof SessionStore)[] = [
   ...(['load', 'touch', 'commit', 'update', 'create', 'rotate', 'seal', 'release', 'destroy'] as const),
   ...(['listUser', 'revokeUser', 'setUserRoles', 'revokeLogins', 'partition'] as const),
-  ...(['timeToLive', 'count', 'countByIdleAge', 'recent', 'subscribe', 'now', 'close'] as const),
+  ...(['timeToLive', 'count', 'countUsers', 'countByIdleAge', 'recent', 'subscribe', 'now', 'close'] as const),
 ]
 const DEFAULT_LIMIT: UserLimit = { limit: 100, whenFull: 'evict-oldest' }
 

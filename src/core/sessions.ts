@@ -220,8 +220,7 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /** How many sessions are alive. By index: the cost does not grow with their number. */
   async count(): Promise<number> {
-    const { active } = await this.#monitoring.counts()
-    return active
+    return this.#monitoring.count()
   }
 
   /** How many sessions and users there are, and what this process has seen. By index: the cost does not grow with their number. */

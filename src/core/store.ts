@@ -83,6 +83,9 @@ export interface SessionStore {
   /** How many sessions are alive. */
   count(call: StoreCall): Promise<Counts>
 
+  /** How many users have a live session; `null` without monitoring. */
+  countUsers(call: StoreCall): Promise<number | null>
+
   /** How many sessions were last accessed within each of these times, in milliseconds. */
   countByIdleAge(limits: readonly number[], call: StoreCall): Promise<number[]>
 
@@ -176,11 +179,10 @@ export interface Reused {
   readonly first: boolean
 }
 
-/** How many sessions are alive, and of how many users; `users` is `null` without monitoring. */
+/** How many sessions are alive, without and with a user. */
 export interface Counts {
   readonly guests: number
   readonly members: number
-  readonly users: number | null
 }
 
 /** Which part of a list. */

@@ -20,12 +20,12 @@ export class Monitoring {
 
   async count(call: StoreCall): Promise<Counts> {
     const living = `(${await this.#runner.now(call)}`
-    const [guests, members, users] = await Promise.all([
-      this.#sum('guests', living, call),
-      this.#sum('members', living, call),
-      this.#indexed ? this.#sum('users', living, call) : null,
-    ])
-    return { guests, members, users }
+    const [guests, members] = await Promise.all([this.#sum('guests', living, call), this.#sum('members', living, call)])
+    return { guests, members }
+  }
+
+  async countUsers(call: StoreCall): Promise<number | null> {
+    return this.#indexed ? this.#sum('users', `(${await this.#runner.now(call)}`, call) : null
   }
 
   async countByIdleAge(limits: readonly number[], call: StoreCall): Promise<number[]> {

@@ -231,6 +231,10 @@ class RedisStore implements SessionStore {
     return this.#monitoring.count(call)
   }
 
+  countUsers(call: StoreCall): Promise<number | null> {
+    return this.#monitoring.countUsers(call)
+  }
+
   countByIdleAge(limits: readonly number[], call: StoreCall): Promise<number[]> {
     return this.#monitoring.countByIdleAge(limits, call)
   }
