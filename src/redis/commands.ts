@@ -4,7 +4,7 @@ import type { Keys } from './keys.ts'
 import { type ScriptName, scripts } from './scripts.ts'
 
 /** For how long, in milliseconds, a log-out-everywhere is remembered: no login takes longer than this. */
-export const LOGIN_LASTS = 10 * 60 * 1000
+export const LOGIN_LASTS: number = 10 * 60 * 1000
 
 /** A script call before it is sent. */
 export interface ScriptCall {

@@ -10,7 +10,7 @@ export type Words = readonly unknown[]
 
 /** Sends commands and runs scripts over one connection, and hears from the answers what time it is there. */
 export class Runner {
-  readonly clock = new RedisClock()
+  readonly clock: RedisClock = new RedisClock()
   readonly #connection: RedisConnection
   readonly #onCommand: ((words: readonly string[]) => void) | undefined
 
