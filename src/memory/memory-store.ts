@@ -72,12 +72,16 @@ class MemoryStore implements SessionStore {
     return Math.floor(STARTED + performance.now())
   }
 
-  async load(id: string, reuse: Note | null = null): Promise<SessionRecord | Reused | null> {
+  async load(id: string, reuse: Note | null): Promise<SessionRecord | Reused | null> {
+    return this.#load(id, reuse)
+  }
+
+  #load(id: string, reuse: Note | null): SessionRecord | Reused | null {
     const fields = this.#entries.fields(id)
     if (fields === null) return null
     const successor = fields.get('_successor')
     if (successor !== undefined) {
-      if (this.now() < Number(fields.get('_grace_until'))) return this.load(successor, reuse)
+      if (this.now() < Number(fields.get('_grace_until'))) return this.#load(successor, reuse)
       const first = reuse !== null && !fields.has('_reused')
       if (first) {
         fields.set('_reused', '1')
@@ -259,14 +263,19 @@ class MemoryStore implements SessionStore {
   }
 
   async timeToLive(id: string): Promise<number | null> {
-    const record = await this.load(id)
+    const record = this.#load(id, null)
     return record === null || 'status' in record ? null : this.#entries.expiry(record.id) - this.now()
   }
 
   async count(): Promise<Counts> {
     const userIds = this.#entries.live().map(({ userId }) => userId)
-    const members = userIds.filter((userId) => userId !== null)
-    return { guests: userIds.length - members.length, members: members.length, users: new Set(members).size }
+    const members = userIds.filter((userId) => userId !== null).length
+    return { guests: userIds.length - members, members }
+  }
+
+  async countUsers(): Promise<number> {
+    const userIds = this.#entries.live().map(({ userId }) => userId)
+    return new Set(userIds.filter((userId) => userId !== null)).size
   }
 
   async countByIdleAge(limits: readonly number[]): Promise<number[]> {
