@@ -29,7 +29,7 @@ export function spokenMemoryStore(wouldSend: (words: readonly string[]) => void)
       return store.update(ref, field, expected, next, call)
     },
     create(session, call) {
-      run(commands.create(session, store.now(), []))
+      run(commands.create(session, session.userId === null ? null : store.now(), []))
       return store.create(session, call)
     },
     rotate(ref, to, rotation, call) {

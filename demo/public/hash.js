@@ -3,6 +3,7 @@ const NOTES = {
   last_accessed_at: 'last action',
   session_ttl: 'seconds without an action, then it expires',
   deadline: 'latest end',
+  request_count: 'requests so far',
 }
 const INSTANTS = new Set(['created_at', 'last_accessed_at', 'deadline'])
 
