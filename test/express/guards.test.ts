@@ -37,12 +37,15 @@ const LOGIN_REQUIRED = { error: 'Authentication required' }
 function sessionsFor(who: Who, name = 'sid'): Sessions<Data> {
   const store = memoryStore()
   const { roles = [], loginAge } = who
-  const fields = new Map([['roles', JSON.stringify(roles)]])
-  if (loginAge !== undefined) fields.set('authenticated_at', String(Date.now() - loginAge))
+  const told = new Map([['roles', JSON.stringify(roles)]])
+  if (loginAge !== undefined) told.set('authenticated_at', String(Date.now() - loginAge))
   const load: SessionStore['load'] = async (...args) => {
     const record = await store.load(...args)
     if (record === null || 'status' in record) return record
-    return { ...record, fields: new Map([...record.fields, ...fields]) }
+    const fields = new Map([...record.fields, ...told])
+    // As in a session that is older than this field.
+    if (loginAge === undefined) fields.delete('authenticated_at')
+    return { ...record, fields }
   }
   return createSessions<Data>({ store: altered(store, { load }), cookie: { secure: false, name } })
 }

@@ -91,12 +91,15 @@ describe('a Redis that is out of memory, with noeviction', { timeout: 60_000 }, 
   it('answers requests that write with 503, and serves all others', async (t) => {
     const { client, url, fill, free } = await start(t)
     const app = await startApp(t, { redisUrl: url, sessions: { touchInterval: 0 } })
-    const ask = (method: string, path: string, cookie = '', body: object = {}) =>
-      fetch(`${app.url}${path}`, {
+    const asked: Record<string, number> = {}
+    const ask = (method: string, path: string, cookie = '', body: object = {}) => {
+      asked[cookie] = (asked[cookie] ?? 0) + 1
+      return fetch(`${app.url}${path}`, {
         method,
         headers: { cookie, 'content-type': 'application/json' },
         ...(method === 'POST' && { body: JSON.stringify(body) }),
       })
+    }
     const begin = async () => {
       const reply = await ask('POST', '/set', '', { field: 'name', value: 'Ada' })
       assert.equal(reply.status, 200)
@@ -140,6 +143,12 @@ describe('a Redis that is out of memory, with noeviction', { timeout: 60_000 }, 
 
     await free()
     assert.equal((await ask('POST', '/note', cookie, { value: 'kept' })).status, 200)
+    // With this write the store has been told of every request, those included whose own write it had refused. One began it.
+    const kept = Object.values(await contentOf(client)).flatMap(([holds]) => ('note' in holds ? [holds] : []))
+    assert.deepEqual(
+      kept.map(({ request_count }) => Number(request_count)),
+      [1 + (asked[cookie] ?? 0)],
+    )
     assert.deepEqual(await (await ask('GET', '/data', cookie)).json(), { name: 'Ada', note: 'kept' })
     await begin()
     assert.doesNotMatch(app.stderr, /COATCHECK_TOUCH_FAILED|^\s+at /m)
@@ -172,11 +181,13 @@ async function assertFull(client: RedisClient): Promise<void> {
 }
 
 /** Every key, what it holds and when it expires. */
-async function contentOf(client: RedisClient): Promise<Record<string, [unknown, number]>> {
-  const content: Record<string, [unknown, number]> = {}
+async function contentOf(client: RedisClient): Promise<Record<string, [Record<string, unknown>, number]>> {
+  const content: Record<string, [Record<string, unknown>, number]> = {}
   for (const key of (await client.keys('session:*')).sort()) {
     const holds =
-      (await client.type(key)) === 'hash' ? await client.hGetAll(key) : await client.zRangeWithScores(key, 0, -1)
+      (await client.type(key)) === 'hash'
+        ? await client.hGetAll(key)
+        : { entries: await client.zRangeWithScores(key, 0, -1) }
     content[key] = [holds, await client.pExpireTime(key)]
   }
   return content
@@ -185,7 +196,7 @@ async function contentOf(client: RedisClient): Promise<Record<string, [unknown, 
 /** The hashes without what a touch changes. */
 function dataOf(content: Awaited<ReturnType<typeof contentOf>>): unknown {
   return Object.entries(content).flatMap(([key, [holds]]) => {
-    const { last_accessed_at: _, ...rest } = holds as Record<string, string>
+    const { last_accessed_at: _, request_count: __, ...rest } = holds
     return 'created_at' in rest ? [[key, rest]] : []
   })
 }

@@ -7,7 +7,9 @@ import type { RedisClient } from '../support/redis-server.ts'
 const TRAVEL = `
 local ms = tonumber(ARGV[2])
 local function earlier(instant) return string.format('%.0f', tonumber(instant) - ms) end
-local INSTANTS = { 'created_at', 'last_accessed_at', 'deadline', '_grace_until' }
+local INSTANTS = {
+  'created_at', 'last_accessed_at', 'deadline', 'authenticated_at', '_grace_until', '_rotated_at', '_sealed_until',
+}
 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
   local kind = redis.call('TYPE', key).ok
   if kind == 'hash' then

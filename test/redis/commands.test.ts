@@ -14,6 +14,8 @@ import { keysOf, type Monitor, monitor, newPrefix, useRedis } from './support.ts
 
 // What each operation costs: the exact commands that reach the server, and that `onCommand` tells no others.
 
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 describe('the commands of each operation', () => {
   const redis = useRedis()
   let observed: Monitor
@@ -105,13 +107,13 @@ describe('the commands of each operation', () => {
     const commit = ['EVALSHA', scripts.commit.sha1, '4', session, ...indexes, '', '1', id]
     assert.deepEqual(write, [
       ['HGETALL', session],
-      [...commit, '', '', '2', 'name', 'Grace', 'born', '1906', '0', '0'],
+      [...commit, '', '', '1', '2', 'name', 'Grace', 'born', '1906', '0', '0'],
     ])
 
     const due = open(store, { touchInterval: 0 })
     assert.deepEqual(await commandsOf(() => due.load(token)), [
       ['HGETALL', session],
-      ['EVALSHA', scripts.touch.sha1, '4', session, ...indexes, '', '1', id, '0'],
+      ['EVALSHA', scripts.touch.sha1, '4', session, ...indexes, '', '1', id, '0', '1'],
     ])
     assert.deepEqual(await commandsOf(() => sessions.load(token)), [['HGETALL', session]])
   })
@@ -133,16 +135,30 @@ describe('the commands of each operation', () => {
     it(`act on a session ${whose}`, async () => {
       const { sessions, prefix, commandsOf } = await start()
       let [token, id] = ['', '']
+      const asked = Date.now()
       const create = await commandsOf(async () => {
         const options = { idleTimeout: '10m', lifetime: '1h', ...(userId !== null && { userId }) }
         ;({ token, id } = await sessions.create({ name: 'Ada' }, options))
       })
-      const { session, indexes } = keysOf(prefix, id, userId)
+      const { session, indexes, since } = keysOf(prefix, id, userId)
       const script = (name: keyof typeof scripts, ...args: string[]) => [
         ...['EVALSHA', scripts[name].sha1, `${1 + indexes.length}`, session, ...indexes, userId ?? '', '1', id],
         ...args,
       ]
-      assert.deepEqual(create, [script('create', '600', '3600000', '100', '', '0', 'name', 'Ada')])
+      const sent = create[0] ?? assert.fail()
+      // Which process it is, and when the login began, by Redis's clock.
+      const { from } = JSON.parse(sent.at(-1) ?? '')
+      assert.match(from, UUID)
+      const begun = userId === null ? '' : (sent.at(-7) ?? '')
+      if (userId !== null) assert.ok(Number(begun) > asked - 5000 && Number(begun) <= Date.now(), begun)
+      const note = (type: string, cause: string) => [
+        `${prefix}events`,
+        JSON.stringify({ from, type, cause, actor: null, previous: null }),
+      ]
+      const begins = script('create', '600', '3600000', '100', '', begun, '', '0', 'name', 'Ada')
+      begins[2] = String(1 + indexes.length + since.length)
+      begins.splice(4 + indexes.length, 0, ...since)
+      assert.deepEqual(create, [[...begins, ...note(userId === null ? 'created' : 'login', 'create')]])
 
       assert.deepEqual(await commandsOf(() => sessions.peek(token)), [['HGETALL', session]])
       assert.deepEqual(await commandsOf(() => sessions.find(id)), [['HGETALL', session]])
@@ -159,11 +175,11 @@ describe('the commands of each operation', () => {
         const expected = userId === null ? [first] : [first, script(name, ...args)]
         assert.deepEqual(await commandsOf(run), expected)
       }
-      await acts(() => sessions.touch(token), 'touch', '0')
-      await acts(() => sessions.set(token, { views: 1 }), 'commit', '', '1', '1', 'views', '1', '0', '0')
-      await acts(() => sessions.increment(token, 'views', 2), 'commit', '', '', '0', '0', '1', 'views', '2')
-      await acts(() => sessions.setIdleTimeout(token, 1500), 'commit', '1.5', '', '0', '0', '0')
-      await acts(() => sessions.destroy(token), 'destroy')
+      await acts(() => sessions.touch(token), 'touch', '0', '0')
+      await acts(() => sessions.set(token, { views: 1 }), 'commit', '', '1', '0', '1', 'views', '1', '0', '0')
+      await acts(() => sessions.increment(token, 'views', 2), 'commit', '', '', '0', '0', '0', '1', 'views', '2')
+      await acts(() => sessions.setIdleTimeout(token, 1500), 'commit', '1.5', '', '0', '0', '0', '0')
+      await acts(() => sessions.destroy(token), 'destroy', ...note('destroyed', 'destroy'))
     })
   }
 
@@ -191,11 +207,21 @@ describe('the commands of each operation', () => {
     const successor = keysOf(prefix, rotated).session
     assert.deepEqual(rotate, [
       ...['EVALSHA', scripts.rotate.sha1, '5', keys.session, successor, ...keys.indexes, '', '1', old.id, rotated],
-      ...['10000', '3600000'],
+      ...['10000', '3600000', '', '', '0', '0', `${prefix}events`, rotate?.at(-1)],
     ])
+    const { from, ...note } = JSON.parse(rotate?.at(-1) ?? '')
+    assert.match(from, UUID)
+    assert.deepEqual(note, { type: 'rotated', cause: 'rotate', actor: null, previous: old.id })
     assert.deepEqual(await commandsOf(() => sessions.peek(old.token)), [
       ['HGETALL', keys.session],
-      ['EVALSHA', scripts.follow.sha1, '2', keys.session, successor, '', ''],
+      ['EVALSHA', scripts.follow.sha1, '2', keys.session, successor, '', '', rotated, '', ''],
+    ])
+    const [, follow] = await commandsOf(() => sessions.load(old.token))
+    const reuse = { from, type: 'reuse', cause: 'reuse', actor: null, previous: null }
+    const told = [`${prefix}events`, JSON.stringify(reuse)]
+    assert.deepEqual(follow, [
+      ...['EVALSHA', scripts.follow.sha1, '2', keys.session, successor, '', '', rotated],
+      ...told,
     ])
     const touch = await commandsOf(() => sessions.touch(old.token))
     assert.deepEqual(
@@ -225,7 +251,7 @@ describe('the commands of each operation', () => {
     const { session, indexes } = keysOf(prefix, id)
     await redis.client.scriptFlush()
     const touch = [['EVALSHA', scripts.touch.sha1] as const, ['EVAL', scripts.touch.source] as const]
-    const rest = ['4', session, ...indexes, '', '1', id, '0']
+    const rest = ['4', session, ...indexes, '', '1', id, '0', '0']
     assert.deepEqual(
       await commandsOf(() => sessions.touch(token)),
       touch.map((words) => [...words, ...rest]),

@@ -60,6 +60,12 @@ describe('what version 0.1.0 has written', () => {
         idleTimeout: 1_800_000,
         deadline: 4_102_444_800_000,
         expiresAt: 1_700_001_800_000,
+        roles: [],
+        authenticatedAt: null,
+        device: null,
+        deviceId: null,
+        ip: null,
+        requestCount: 0,
       })
       assert.equal((await sessions.find(id))?.id, id)
       assert.equal(await sessions.increment(token, 'views'), 4)

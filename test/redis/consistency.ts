@@ -46,9 +46,11 @@ export async function assertConsistent(client: RedisClient, prefix: string, { mo
     const own = key.slice(prefix.length)
     const [, tag, rest] = /^\{(\w\w)\}:([\w-]{22})$/.exec(own) ?? assert.fail(`${key} is no session key`)
     if (fields._successor !== undefined) {
-      // Whose use after the grace has been noticed is marked.
-      const names = Object.keys(fields).filter((field) => field !== '_reused')
-      assert.deepEqual(names.sort(), ['_grace_until', '_successor'], `${key} is a tombstone and more`)
+      const { _reused, ...rest } = fields
+      assert.ok(_reused === undefined || _reused === '1', `${key} is a tombstone that was used ${_reused}`)
+      // Only after the grace is the use of the old token told.
+      if (_reused) assert.ok(Number(fields._grace_until) <= now, `${key} is a tombstone that was used too early`)
+      assert.deepEqual(Object.keys(rest).sort(), ['_grace_until', '_successor'], `${key} is a tombstone and more`)
       continue
     }
     const [deadline, accessed] = [Number(fields.deadline), Number(fields.last_accessed_at)]

@@ -70,10 +70,10 @@ describe('the indexes of a partition', () => {
     const { prefix, store, ada, guest, keys } = await start()
     const other = await guest(60_000)
     await redis.client.del([...keys.indexes])
-    assert.equal(await store.count(call()), 0)
+    assert.deepEqual(await store.count(call()), { guests: 0, members: 0 })
     await store.touch(ada, 0, 0, call())
     await store.touch(other, 0, 0, call())
-    assert.equal(await store.count(call()), 2)
+    assert.deepEqual(await store.count(call()), { guests: 1, members: 1 })
     await assertConsistent(redis.client, prefix)
   })
 

@@ -38,13 +38,16 @@ export function newPrefix(): string {
 export function keysOf(prefix: string, id: string, userId: string | null = null) {
   const key = (rest: string) => `${prefix}{${id.slice(0, 2)}}:${rest}`
   const [guests, members, seen] = [key('guests'), key('members'), key('seen')]
+  const ofUser = userId === null ? [] : [key(`user:${userId}`), key('users')]
   return {
     session: key(id.slice(2)),
     guests,
     members,
     seen,
     /** In the order in which scripts get them. */
-    indexes: userId === null ? [guests, members, seen] : [members, guests, seen, key(`user:${userId}`), key('users')],
+    indexes: userId === null ? [guests, members, seen] : [members, guests, seen, ...ofUser],
+    /** What a login looks at, likewise. */
+    since: userId === null ? [] : [key(`since:${userId}`), key('since:')],
   }
 }
 

@@ -10,8 +10,13 @@ export function commands({ login, redis }: Scene): void {
       const { visitor, first } = await login({ username: 'andrew' })
       const { key, session_id: id } = first
       const sent = redis() !== null
-      const fields = ['username', 'andrew', 'page_views', '1']
-      assert.deepEqual(told(first), [{ script: 'create', sent, begin: 'EVALSHA', end: fields }])
+      const fields = ['username', 'andrew', 'page_views', '1', 'request_count', '1']
+      const [create] = told(first, fields.length + 2)
+      const { from, ...note } = JSON.parse(create?.end.pop() ?? '')
+      assert.match(from, /^[0-9a-f-]{36}$/)
+      assert.deepEqual(note, { type: 'created', cause: 'request', actor: null, previous: null })
+      const end = [...fields, 'session:events']
+      assert.deepEqual([first.commands.length, create], [1, { script: 'create', sent, begin: 'EVALSHA', end }])
       for (const word of [key, id, '15', '3600000']) assert.ok(first.commands[0]?.words.includes(word), word)
       assert.match(first.commands[0]?.words[1] ?? '', /^[0-9a-f]{40}$/)
 
@@ -52,8 +57,15 @@ export function commands({ login, redis }: Scene): void {
   })
 }
 
+interface Told {
+  readonly script: string | null
+  readonly sent: boolean
+  readonly begin: string | undefined
+  readonly end: string[]
+}
+
 /** The commands of an answer: labels, the first word, and the last words. */
-function told({ commands }: DemoAnswer, last = 4) {
+function told({ commands }: DemoAnswer, last = 4): Told[] {
   return commands.map(({ words, script, sent }) => {
     return { script, sent, begin: words[0], end: words.slice(1).slice(-last) }
   })

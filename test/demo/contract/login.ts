@@ -17,7 +17,7 @@ export function loginRoute({ newVisitor, login, redis }: Scene): void {
       assert.ok(Math.abs(Number(created_at) - Date.now()) < 60_000)
       assert.equal(last_accessed_at, created_at)
       assert.equal(Number(deadline) - Number(created_at), HOUR)
-      assert.deepEqual(rest, { session_ttl: '20', username: 'andrew', page_views: '1' })
+      assert.deepEqual(rest, { session_ttl: '20', username: 'andrew', page_views: '1', request_count: '1' })
       assert.equal(first.configured_ttl, 20)
       assert.ok(first.ttl > 19 && first.ttl <= 20, `${first.ttl}`)
       const stored = (await redis()?.dump())?.[first.key]
