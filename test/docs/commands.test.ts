@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { idOfToken } from '../../src/core/token.ts'
 import { createSessions } from '../../src/index.ts'
 import { scripts } from '../../src/redis/scripts.ts'
 import { type NodeRedisClient, redisStore } from '../../src/redis.ts'
@@ -29,7 +30,18 @@ class Placeholders {
   readonly deadlines = new Set<number>()
   idleTimeout = 30 * 60 * 1000
 
-  of(word: string): string {
+  forgetSessions(): void {
+    this.ids.clear()
+  }
+
+  /** @param before the word before this one */
+  of(word: string, before?: string): string {
+    if (word.startsWith('{"')) return `'${this.#told(JSON.parse(word))}'`
+    // Only a login has words of this shape: no token is ever sent.
+    if (/^[\w-]{43}$/.test(word)) return '<seal>'
+    if (before === '_sealed_until' && /^\d{13}$/.test(word)) return '<seal end>'
+    // When a user was logged out everywhere is kept to the microsecond.
+    if (/^\d{13}\.\d{3}$/.test(word)) return this.#instant(Math.trunc(Number(word)))
     const script = NAME_OF_SCRIPT.get(word)
     if (script !== undefined) return `<${script}.lua>`
     const [, bracket = '', digits] = /^(\(?)(\d{13})$/.exec(word) ?? []
@@ -42,9 +54,33 @@ class Placeholders {
     return /^[\w:{}<>.\- +]+$/.test(text) && !/^[ ]|[ ]$/.test(text) ? text : text === '' ? '""' : `'${text}'`
   }
 
+  /** What a call says of itself, and what is told of it; Lua knows no order of names. */
+  #told(said: Record<string, unknown>): string {
+    const { from: _, at, id, userId, previous, ...rest } = said
+    const idOf = (of: unknown) => (typeof of === 'string' ? this.of(of) : of)
+    const { type, cause, actor } = rest
+    const json = JSON.stringify({
+      from: '<process>',
+      type,
+      cause,
+      actor,
+      previous: idOf(previous),
+      ...(id !== undefined && { id: idOf(id) }),
+      ...(userId !== undefined && { userId }),
+      ...(at !== undefined && { at: this.#instant(Number(at)) }),
+    })
+    return json.replace(/"at":"(<[^"]+>)"/, '"at":$1')
+  }
+
   #instant(at: number): string {
     if (this.deadlines.has(at)) return '<deadline>'
-    const lengths = { now: 0, expiry: this.idleTimeout, 'grace end': 10_000, 'reuse end': 60 * 60 * 1000 }
+    const lengths = {
+      now: 0,
+      expiry: this.idleTimeout,
+      'grace end': 10_000,
+      'reuse end': 60 * 60 * 1000,
+      '5m ago': -5 * 60 * 1000,
+    }
     const ago = (length: number) => Date.now() - (at - length)
     const found = Object.entries(lengths).find(([, length]) => ago(length) > -500 && ago(length) < 5000)
     if (found === undefined) throw new Error(`an instant that the page does not know: ${at}`)
@@ -58,13 +94,20 @@ function lines(trace: string[][], placeholders: Placeholders): string[] {
     const inside = words[0] === '  '
     const line = `${inside ? '  ' : ''}${words
       .slice(inside ? 1 : 0)
-      .map((word) => placeholders.of(word))
+      .map((word, i, all) => (i === begunAt(all) ? '<begun>' : placeholders.of(word, all[i - 1])))
       .join(' ')}`
     const same = inside ? undefined : counted.find(([seen]) => seen === line)
     if (same) same[1]++
     else counted.push([line, 1])
   }
   return counted.map(([line, times]) => (times === 1 ? line : `${times} x ${line}`))
+}
+
+/** Where a script that begins a user's session is told when the login began. */
+function begunAt([command, sha1 = '', keys, ...rest]: string[]): number {
+  if (command !== 'EVALSHA' || NAME_OF_SCRIPT.get(sha1) !== 'create') return -1
+  const at = Number(keys) + 7
+  return rest[at] === '' ? -1 : at + 3
 }
 
 /** What many operations share is printed once; elsewhere a line in brackets names it. */
@@ -117,10 +160,8 @@ describe('the commands on the page', () => {
       assert.deepEqual(fromClient, sent, 'MONITOR has seen other commands than onCommand')
       return [...heard]
     }
-    const sessions = createSessions<Data>({
-      store: redisStore(client, { onCommand: (words) => sent.push([...words]) }),
-      touchInterval: 0,
-    })
+    const store = redisStore(client, { onCommand: (words) => sent.push([...words]) })
+    const sessions = createSessions<Data>({ store, touchInterval: 0 })
     await loadScripts(client)
 
     const placeholders = new Placeholders()
@@ -159,6 +200,8 @@ describe('the commands on the page', () => {
     await record('set', () => sessions.set(token, { username: 'andrew' }))
     await record('timeToLive', () => sessions.timeToLive(token))
     await record('count', () => sessions.count())
+    await record('stats', () => sessions.stats())
+    await record('countByIdleAge', () => sessions.countByIdleAge(['5m']))
     await record('recent', () => sessions.recent())
     placeholders.idleTimeout = 2 * 60 * 60 * 1000
     await record('setIdleTimeout', () => sessions.setIdleTimeout(token, '2h'))
@@ -177,6 +220,34 @@ describe('the commands on the page', () => {
     await know('successor', next)
     found.set('rotate', lines(rotating, placeholders))
     await record('load by the old token', () => sessions.peek(rotated))
+    const strict = createSessions<Data>({ store, rotationGrace: 0 })
+    const { token: last } = await strict.rotate(next)
+    placeholders.forgetSessions()
+    await know('successor', last!)
+    placeholders.ids.set(idOfToken(next), 'session')
+    await record('load by the old token, after the grace', () => strict.load(next))
+
+    await client.flushAll()
+    placeholders.forgetSessions()
+    const guest = await sessions.create({ username: 'andrew' })
+    await know('guest', guest.token)
+    const theirs = {}
+    await sessions.openRequest(theirs, `__Host-sid=${guest.token}`)
+    const session = sessions.of(theirs)
+    const login = async (name: string) => {
+      const seen = await trace(() => session.login('u42', { roles: ['editor'], device: 'laptop' }))
+      placeholders.ids.set(session.id!, placeholders.ids.size === 1 ? 'session' : 'successor')
+      placeholders.deadlines.add(session.deadline!)
+      found.set(name, lines(seen, placeholders))
+    }
+    await login('login')
+    const user = sessions.user('u42')
+    await record('user(id).list, devices', () => user.list())
+    await record('user(id).setRoles', () => user.setRoles(['reader']))
+    await login('login, of the same user')
+    placeholders.forgetSessions()
+    placeholders.ids.set(session.id!, 'session')
+    await record('user(id).revokeAll, revokeOthers', () => user.revokeAll({ actor: 'admin' }))
   })
 
   after(() => server.stop())
@@ -186,9 +257,15 @@ describe('the commands on the page', () => {
     // A touch is nothing but these two parts and one HSET between them.
     const touch = found.get('touch') ?? []
     const hset = touch.findIndex((line) => line.startsWith('  HSET '))
+    // And what comes in between, when a session of a user begins, is what an access writes for one with a user.
+    const begun = found.get('create, with a user') ?? []
     const parts = new Map([
       ['is it alive', touch.slice(1, 3)],
       ['the index entries', touch.slice(hset + 1)],
+      [
+        'the index entries, with a user',
+        begun.slice(begun.findLastIndex((line) => line.startsWith('  HSET ')) + 1, -1),
+      ],
     ])
     const blocks = new Map(parts)
     for (const [name, all] of found) {
