@@ -19,6 +19,7 @@ import { type Running, Sandbox } from './sandbox.ts'
 
 // The README's server runs as it is printed, and its exchange takes place.
 
+const HOUR = 3_600_000
 const README = readPage('README.md')
 const EXCHANGE = block('README.md', 'http').trimEnd()
 const HGETALL = block('README.md', 'console').trimEnd()
@@ -31,11 +32,11 @@ const RESPONSE = EXCHANGE.slice(split + 2)
 function normal(text: string): string {
   return text
     .replaceAll(/sid=[\w-]{43}\b/g, 'sid=<token>')
-    .replaceAll(/"id":"[\w-]{24}"/g, '"id":"<id>"')
+    .replaceAll(/"id": ?"[\w-]{24}"/g, '"id":"<id>"')
     .replaceAll(/session:\{\w\w\}:[\w-]{22}/g, 'session:<id>')
     .replaceAll(/^ETag: .*$/gm, 'ETag: <hash>')
     .replaceAll(/^Date: .*$/gm, 'Date: <date>')
-    .replaceAll(/"\d{13}"/g, '"<instant>"')
+    .replaceAll(/"?\b\d{13}\b"?/g, '"<instant>"')
 }
 
 interface Answer {
@@ -94,7 +95,11 @@ describe('the server of the README', () => {
     tokens.push(token)
     return token
   }
-  const get = (path: string, cookie = '') => exchange(port, `GET ${path} HTTP/1.1\nHost: shop.example\n${cookie}\n`)
+  const send = (method: string, path: string, cookie = '') =>
+    exchange(port, `${method} ${path} HTTP/1.1\nHost: shop.example\n${cookie}\n`)
+  const get = (path: string, cookie = '') => send('GET', path, cookie)
+  const cookieOf = (answer: Answer) => `Cookie: __Host-sid=${tokenOf(answer)}\n`
+  const login = async (cookie = '') => cookieOf(await send('POST', '/login', cookie))
 
   before(async () => {
     sandbox.write('server.ts', program('README.md'))
@@ -110,7 +115,7 @@ describe('the server of the README', () => {
   })
 
   test('is 30 lines long at most', () => {
-    assert.ok(program('README.md').trimEnd().split('\n').length <= 30)
+    assert.ok(block('README.md', 'ts', 'A server in 30 lines').trimEnd().split('\n').length <= 30)
   })
 
   test('answers the request of the README as the README says', async () => {
@@ -119,9 +124,7 @@ describe('the server of the README', () => {
   })
 
   test('leaves in Redis what the README shows', async () => {
-    const answer = await exchange(port, REQUEST)
-    const id = idOfToken(tokenOf(answer))
-    assert.equal(answer.json.id, id)
+    const id = idOfToken(tokenOf(await exchange(port, REQUEST)))
     const key = `session:{${id.slice(0, 2)}}:${id.slice(2)}`
     const flat = Object.entries(await client.hGetAll(key)).flat()
     assert.equal(normal(`$ redis-cli HGETALL '${key}'\n${asRedisCli(flat)}`), normal(HGETALL))
@@ -131,27 +134,68 @@ describe('the server of the README', () => {
 
   test('the token, the id and the key that the README shows belong together', () => {
     const token = /sid=([\w-]{43});/.exec(RESPONSE)?.[1]
-    const id = /"id":"([\w-]{24})"/.exec(RESPONSE)?.[1]
+    const id = /\(here `([\w-]{24})`\)/.exec(README)?.[1]
     const [, tag, rest] = /session:\{(\w\w)\}:([\w-]{22})/.exec(HGETALL) ?? []
     assert.equal(idOfToken(token!), id)
     assert.equal(`${tag}${rest}`, id)
   })
 
-  test('goes on with the session, and ends it with the logout', async () => {
-    const token = tokenOf(await exchange(port, REQUEST))
-    const cookie = `Cookie: __Host-sid=${token}\n`
-    assert.deepEqual((await get('/cart', cookie)).json, { cart: ['umbrella'], added: 1, lastItem: 'umbrella' })
-    assert.equal((await exchange(port, REQUEST.replace('\n\n', `\n${cookie}\n`))).json.added, 2)
+  test('goes on with the session after a login, with another token, and ends it with the logout', async () => {
+    const visitor = cookieOf(await exchange(port, REQUEST))
+    assert.equal((await exchange(port, REQUEST.replace('\n\n', `\n${visitor}\n`))).json.views, 2)
+    assert.deepEqual([(await get('/profile', visitor)).status, (await get('/devices', visitor)).status], [401, 401])
 
-    const logout = await exchange(port, `POST /logout HTTP/1.1\nHost: shop.example\n${cookie}\n`)
-    assert.equal(logout.status, 204)
+    const cookie = await login(visitor)
+    const profile = await get('/profile', cookie)
+    assert.deepEqual(profile.json, { cart: ['umbrella', 'umbrella'], lastItem: 'umbrella', pageViews: 2 })
+    assert.equal((await exchange(port, REQUEST.replace('\n\n', `\n${visitor}\n`))).json.views, 1, 'the old token')
+    await client.flushAll()
+
+    const user = await login()
+    const logout = await send('POST', '/logout', user)
+    assert.deepEqual([logout.status, logout.json], [200, { ok: true }])
     assert.match(logout.setCookie!, /^__Host-sid=; Max-Age=0; /)
-    assert.deepEqual((await get('/cart', cookie)).json, {})
+    assert.deepEqual((await get('/profile', user)).json, { error: 'Authentication required' })
     assert.deepEqual(Object.keys(await redis.dump()), [])
   })
 
+  test('lists the devices as the README shows them', async () => {
+    const cookie = await login(cookieOf(await exchange(port, REQUEST)))
+    const { text } = await get('/devices', cookie)
+    const devices = JSON.parse(text.slice(text.indexOf('\n\n')))
+    const shown = JSON.parse(block('README.md', 'json'))
+    assert.equal(normal(JSON.stringify(devices)), normal(JSON.stringify(shown)))
+    assert.deepEqual(
+      [shown[0].deadline - shown[0].createdAt, shown[0].expiresAt - shown[0].createdAt],
+      [12 * HOUR, HOUR / 2],
+    )
+  })
+
+  test('ends one device, the others or all of them, in ten lines', async () => {
+    const [own, second, third, fourth] = [await login(), await login(), await login(), await login()]
+    const list = async (cookie: string): Promise<{ id: string; current: boolean }[]> => {
+      const { text } = await get('/devices', cookie)
+      return JSON.parse(text.slice(text.indexOf('\n\n')))
+    }
+    const idOf = async (cookie: string) => (await list(cookie)).find(({ current }) => current)!.id
+    const path = `/devices/${await idOf(second)}`
+    assert.deepEqual((await send('DELETE', path, own)).json, { ended: true })
+    assert.deepEqual((await send('DELETE', path, own)).json, { ended: false })
+    assert.equal((await get('/devices', second)).status, 401)
+    assert.deepEqual((await send('DELETE', '/devices/others', own)).json, { ended: 2 })
+    assert.deepEqual([(await get('/devices', third)).status, (await get('/devices', fourth)).status], [401, 401])
+    assert.equal((await list(own)).length, 1)
+    const last = await send('DELETE', '/devices', own)
+    assert.deepEqual(last.json, { ended: 1 })
+    assert.match(last.setCookie!, /^__Host-sid=; Max-Age=0; /)
+    assert.equal((await get('/devices', own)).status, 401)
+
+    const added = block('README.md', 'ts', 'My devices in ten lines').trimEnd().split('\n')
+    assert.ok(added.length + 1 <= 10)
+  })
+
   test('sends one command to read a session, and none for a visitor', async () => {
-    const token = tokenOf(await exchange(port, REQUEST))
+    const cookie = await login()
     const commands = async () => {
       const stats = await client.info('commandstats')
       return [...stats.matchAll(/^cmdstat_([\w|]+):calls=(\d+)/gm)]
@@ -159,9 +203,9 @@ describe('the server of the README', () => {
         .filter((line) => !/^(?:info|config)/.test(line))
     }
     await client.configResetStat()
-    await get('/cart')
+    assert.equal((await get('/profile')).status, 401)
     assert.deepEqual(await commands(), [])
-    await get('/cart', `Cookie: __Host-sid=${token}\n`)
+    assert.equal((await get('/profile', cookie)).status, 200)
     assert.deepEqual(await commands(), ['hgetall 1'])
   })
 
@@ -181,15 +225,21 @@ describe('the server of the README', () => {
   })
 
   test('survives the end of Redis, and serves again a moment after it is back', async () => {
-    const cookie = `Cookie: __Host-sid=${tokenOf(await exchange(port, REQUEST))}\n`
+    const cookie = cookieOf(await exchange(port, REQUEST))
     await redis.stop()
-    const lag = measureLag(() => get('/cart'))
+    const lag = measureLag(() => get('/profile'))
     const began = performance.now()
-    const failed = await get('/cart', cookie)
+    const failed = await get('/profile', cookie)
     const took = performance.now() - began
     assert.equal(failed.status, 503)
     assert.ok(took < 1200 + (await lag()), `the answer took ${took} ms, longer than the deadline`)
-    assert.equal((await get('/cart')).status, 200, 'a visitor is not served')
+    const visitor = await get('/profile')
+    assert.deepEqual(
+      [visitor.status, visitor.json],
+      [401, { error: 'Authentication required' }],
+      'a visitor is not served',
+    )
+    assert.equal((await send('POST', '/login')).status, 503)
     assert.equal((await exchange(port, REQUEST)).status, 503)
 
     redis = await startRedis({ port: redis.port })
@@ -215,7 +265,7 @@ describe('the facts of the README', () => {
     const rows = tableRows(README, 'Promises')
     assert.deepEqual(
       rows.map(([name]) => name),
-      ['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P7', 'P9'],
+      ['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P7', 'P8', 'P9'],
     )
     for (const [name, , held = ''] of rows) assert.match(held, /\]\(test\/[\w/.-]+\.ts\)/, name)
   })

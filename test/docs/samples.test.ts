@@ -61,6 +61,7 @@ test('no page has a block that no test looks at', () => {
     // In readme.test.ts.
     'README.md console',
     'README.md http',
+    'README.md json',
     'README.md sh',
     // In commands.test.ts.
     'docs/how-it-works.md redis',
