@@ -8,7 +8,7 @@ import { idOfToken } from '../../src/core/token.ts'
 import { createSessions, type SessionEnd, type Sessions } from '../../src/index.ts'
 import { redisStore } from '../../src/redis.ts'
 import { freePort, type RedisClient, startRedis } from '../support/redis-server.ts'
-import { block, program, ROOT } from './pages.ts'
+import { block, program, ROOT, readPage, tableRows } from './pages.ts'
 import { Sandbox } from './sandbox.ts'
 
 // What docs/production.md says of Redis holds on a real one.
@@ -198,6 +198,47 @@ test('a value above hash-max-listpack-value more than doubles what a session tak
   assert.ok(large.bytes > 2 * small.bytes, `${small.bytes} and ${large.bytes} bytes`)
   await client.configSet('hash-max-listpack-value', '128')
   assert.equal((await size('a'.repeat(65))).form, 'listpack')
+})
+
+test('a session takes no more memory than the page says, and more than half of that', async (t) => {
+  const redis = await startRedis()
+  t.after(() => redis.stop())
+  const client = await redis.connect()
+  const used = async () => Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
+  // So few sessions to a partition would otherwise stand in a form that takes less; a user's own few do anyway.
+  await client.configSet('zset-max-listpack-entries', '4')
+  const data = { name: 'Ada Lovelace', cart: ['umbrella'], views: 3 }
+  const COUNT = 6000
+  const perUser: Record<string, number> = {
+    'without a user': 0,
+    'of a user who has this one': 1,
+    'of a user who has three': 3,
+  }
+  const rows = tableRows(readPage('docs/production.md'), 'Memory')
+  assert.deepEqual(
+    rows.map(([what]) => what),
+    Object.keys(perUser),
+  )
+  for (const [what = '', ...printed] of rows) {
+    for (const [i, monitoring] of [true, false].entries()) {
+      const store = redisStore(client, { monitoring })
+      const sessions = createSessions<typeof data>({ store, storeTimeout: '1m' })
+      const create = (n: number) => {
+        const userId = perUser[what] === 0 ? undefined : `user-${Math.floor(n / perUser[what]!)}`
+        return sessions.create(
+          data,
+          userId === undefined ? {} : { userId, roles: ['customer'], device: 'Chrome on macOS' },
+        )
+      }
+      await client.flushAll()
+      const before = await used()
+      for (let n = 0; n < COUNT; n += 1000) await Promise.all(Array.from({ length: 1000 }, (_, j) => create(n + j)))
+      const bytes = ((await used()) - before) / COUNT
+      const most = Number(printed[i]?.replace(' B', '').replace(',', ''))
+      assert.ok(bytes <= most && bytes > most / 2, `${what}: ${bytes} bytes, and the page says ${most}`)
+      await sessions.close()
+    }
+  }
 })
 
 async function memoryOf(client: RedisClient, key: string): Promise<number> {

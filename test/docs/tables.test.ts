@@ -102,6 +102,7 @@ describe('the table of errors in the README', () => {
       DataError: () => new coatcheck.DataError('read', []),
       FieldError: (code) => new coatcheck.FieldError(code as coatcheck.FieldErrorCode, '', ''),
       HeadersSentError: () => new coatcheck.HeadersSentError(),
+      LoginRevokedError: () => new coatcheck.LoginRevokedError(),
       MountError: () => new coatcheck.MountError(''),
       SessionEndedError: () => new coatcheck.SessionEndedError(),
       StoreError: (code) => new coatcheck.StoreError(code as coatcheck.StoreErrorCode, '', 'none'),
