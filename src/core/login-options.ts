@@ -29,7 +29,7 @@ export function readLogin(
   userId: string,
   options: LoginOptions,
   { client, operations }: RequestState,
-): { request: Omit<LoginRequest, 'changes' | 'begun'>; remember: boolean } {
+): Omit<LoginRequest, 'changes' | 'begun'> {
   const { roles = [], device, deviceId, data = 'keep', remember } = options
   const { settings } = operations
   if (data !== 'keep' && data !== 'drop') throw new ArgumentError("data must be 'keep' or 'drop'.")
@@ -45,7 +45,7 @@ export function readLogin(
     device: device === undefined ? deviceLabel(client.userAgent()) : clipLabel(device),
     deviceId: deviceId === undefined ? null : checkDeviceId(deviceId),
     ip: shownAddress(client.address(), settings.address),
+    remember: remember !== undefined,
   }
-  const request = { userId: checkUserId(userId), details, idleTimeout, lifetime, keepData: data === 'keep' }
-  return { request, remember: remember !== undefined }
+  return { userId: checkUserId(userId), details, idleTimeout, lifetime, keepData: data === 'keep' }
 }

@@ -7,7 +7,7 @@ import { dataFields } from './record.ts'
 import { SessionData, UNCHANGED } from './session-data.ts'
 import type { Changes, SessionRecord } from './store.ts'
 import { idOfToken, type Token } from './token.ts'
-import { numberOf } from './user-fields.ts'
+import { isRemembered, numberOf } from './user-fields.ts'
 
 type Cookie = { issue: Token } | 'clear' | null
 
@@ -46,8 +46,6 @@ export class RequestState {
   headSent = false
   /** The request is among those that the session counts. */
   #counted = false
-  /** Whether the session's cookie is to be kept as long as the session may last. */
-  #remembered = false
   #view: SessionData | null = null
   #idleTimeout: number | null = null
   #cookie: Cookie = null
@@ -202,7 +200,7 @@ export class RequestState {
   }
 
   /** Binds the session to a user. */
-  async login(logins: Logins, request: Omit<LoginRequest, 'changes' | 'begun'>, remember: boolean): Promise<void> {
+  async login(logins: Logins, request: Omit<LoginRequest, 'changes' | 'begun'>): Promise<void> {
     this.mustSendCookie()
     await this.#creating
     this.count()
@@ -213,7 +211,6 @@ export class RequestState {
     this.#counted = true
     this.#superseded = false
     this.#idleTimeout = null
-    this.#remembered = remember
     this.#cookie = { issue: started.token }
     if (this.#view === null) return
     if (started.keptData) rebase(this.#view, before, started)
@@ -272,7 +269,7 @@ export class RequestState {
     const jar = this.operations.settings.cookie
     if (cookie === 'clear') return jar.clear()
     const remaining = this.record && this.record.deadline - this.record.lastAccessedAt
-    return jar.issue(cookie.issue, remaining, this.#remembered)
+    return jar.issue(cookie.issue, remaining, isRemembered(this.record))
   }
 
   /** Whether the response owes a cookie. */

@@ -148,8 +148,7 @@ export class Session<Data = Record<string, unknown>> {
    *   come; SessionEndedError when the data that was to be kept is gone; HeadersSentError, StoreError. Nothing has changed then.
    */
   async login(userId: string, options: LoginOptions = {}): Promise<void> {
-    const { request, remember } = readLogin(userId, options, this.#state)
-    await this.#state.login(this.#logins, request, remember)
+    await this.#state.login(this.#logins, readLogin(userId, options, this.#state))
   }
 
   /**

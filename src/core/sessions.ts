@@ -88,6 +88,7 @@ export class Sessions<Data = Record<string, unknown>> {
       device: device === undefined ? null : clipLabel(device),
       deviceId: deviceId === undefined ? null : checkDeviceId(deviceId),
       ip: null,
+      remember: false,
     }
     const { token, record } = await this.#open.create({
       userId: userId === undefined ? null : checkUserId(userId),

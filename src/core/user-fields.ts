@@ -13,21 +13,32 @@ export interface UserDetails {
   readonly device: string | null
   readonly deviceId: string | null
   readonly ip: string | null
+  /** Whether the browser keeps the cookie to the session's deadline. */
+  readonly remember: boolean
 }
 
+/** With the session, so that its cookie stays what it is when a rotation issues it anew. */
+const REMEMBER = '_remember'
+
 /** The fields to store, without those that hold nothing. */
-export function detailFields({ roles, device, deviceId, ip }: UserDetails): Map<string, string> {
+export function detailFields({ roles, device, deviceId, ip, remember }: UserDetails): Map<string, string> {
   const fields = new Map<string, string>()
   const encodedRoles = encodeRoles(roles)
   if (encodedRoles !== null) fields.set('roles', encodedRoles)
   if (device) fields.set('device', device)
   if (deviceId !== null) fields.set('device_id', deviceId)
   if (ip !== null) fields.set('ip', ip)
+  if (remember) fields.set(REMEMBER, '1')
   return fields
 }
 
 /** Every field that {@link detailFields} may give. */
-export const DETAIL_FIELDS = ['roles', 'device', 'device_id', 'ip'] as const
+export const DETAIL_FIELDS = ['roles', 'device', 'device_id', 'ip', REMEMBER] as const
+
+/** Whether the browser keeps the cookie of a session to its deadline. */
+export function isRemembered(record: SessionRecord | null): boolean {
+  return record?.fields.has(REMEMBER) === true
+}
 
 /** Roles as stored; `null`: none, and no field. */
 export function encodeRoles(roles: readonly string[]): string | null {
