@@ -206,9 +206,9 @@ class RedisStore implements SessionStore {
     const [guests, members] = (await Promise.all(
       [keys.guests(tag), keys.members(tag)].map((key) => this.#runner.send(['ZRANGE', key, '0', '-1'], call)),
     )) as [string[], string[]]
-    const userIds = await Promise.all(
-      members.map((id) => this.#runner.send(['HGET', keys.session(id), 'user_id'], call)),
-    )
+    const userIdOf = (id: string) => this.#runner.send(['HGET', keys.session(id), 'user_id'], call)
+    // A key of another type holds no session, and must not keep the others from being ended.
+    const userIds = await Promise.all(members.map((id) => userIdOf(id).catch(nullIfOfAnotherType)))
     return [
       ...guests.map((id) => ({ id, userId: null })),
       ...members.map((id, i) => ({ id, userId: userIds[i] as string | null })),
@@ -263,4 +263,9 @@ class RedisStore implements SessionStore {
     await this.#runner.send(['PEXPIRE', key, String(BROKEN_HASH_TTL), 'NX'], call) // guard: broken hash expires
     return null
   }
+}
+
+function nullIfOfAnotherType(error: unknown): null {
+  if (isReply(error, 'WRONGTYPE')) return null // guard: entry of another type
+  throw error
 }

@@ -101,6 +101,18 @@ describe('a hash that is no session', () => {
     await redis.client.del([key, ...Object.values(keysOf(prefix, id)).flat()])
   })
 
+  it('nor a hash at all keeps nobody else from being logged out with everyone', async () => {
+    const { token, key, prefix, sessions } = await start('ada')
+    const other = await sessions.create({}, { userId: 'ada' })
+    await redis.client.del(key)
+    await redis.client.set(key, 'a string', { expiration: { type: 'EX', value: 60 } })
+    assert.equal(await sessions.revokeEveryone(), 1)
+    assert.equal(await sessions.peek(other.token), null)
+    assert.equal(await redis.client.get(key), 'a string')
+    assert.equal(await sessions.load(token), null)
+    await redis.client.del([key, ...(await redis.client.keys(`${prefix}*`))])
+  })
+
   it('where a rotation leads reads as none', async () => {
     const { token, sessions, prefix } = await start()
     const rotated = await sessions.rotate(token)
