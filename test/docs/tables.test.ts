@@ -7,6 +7,7 @@ import { RESERVED_FIELDS } from '../../src/core/fields.ts'
 import { readOptions } from '../../src/core/options.ts'
 import { Session } from '../../src/core/session.ts'
 import { Sessions } from '../../src/core/sessions.ts'
+import { UserSessions } from '../../src/core/user-sessions.ts'
 import * as coatcheck from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
 import { allPages, ROOT, readPage, tableRows } from './pages.ts'
@@ -139,6 +140,38 @@ describe('the tables of calls in the README', () => {
       assert.deepEqual(listed.toSorted(), members.toSorted())
     })
   }
+})
+
+describe('the tables of docs/users.md', () => {
+  const page = readPage('docs/users.md')
+  const cells = (heading: string) => tableRows(page, heading).map(([first = '']) => first)
+
+  test('list every option of a login, and every error', () => {
+    const options = [...properties(source('core/login-options.ts'), 'LoginOptions').keys()]
+    const classes = [...source('core/session.ts').matchAll(/@throws ([^@]*?)\n {3}\*\/\n {2}async login/g)].flatMap(
+      ([, text = '']) => text.match(/\b\w+Error\b/g) ?? [],
+    )
+    const [first, second] = [cells('Login').slice(0, options.length), cells('Login').slice(options.length)]
+    assert.deepEqual(first.map(plain).sort(), options.sort())
+    assert.ok(classes.length > 4)
+    assert.deepEqual(second.map((cell) => /\w+Error/.exec(cell)?.[0]).sort(), classes.sort())
+  })
+
+  test('list every event, with its causes', () => {
+    const declared = properties(source('core/events.ts'), 'SessionEvents')
+    assert.deepEqual(cells('Events').map(plain).sort(), [...declared.keys()].sort())
+  })
+
+  test('list every call that ends sessions', () => {
+    const listed =
+      cells('Revoking')
+        .join()
+        .match(/\w+(?=\()/g) ?? []
+    const prototypes = [Session.prototype, Sessions.prototype, UserSessions.prototype]
+    const members = prototypes.flatMap((prototype) => Object.getOwnPropertyNames(prototype))
+    const ending = new Set(members.filter((name) => name.startsWith('revoke')))
+    assert.deepEqual([...new Set(listed.filter((name) => name !== 'user'))].sort(), [...ending].sort())
+  })
 })
 
 describe('other lists in the documents', () => {
