@@ -45,6 +45,7 @@ test('no page has samples that are not run', () => {
     'docs/production.md',
     'docs/redis-guide.md',
     'docs/schema.md',
+    'docs/sessions-guide.md',
     'docs/testing.md',
     'docs/users.md',
   ])
@@ -98,7 +99,7 @@ test('some options are shown in the text', () => {
   assert.ok(shownOptions.length >= 5)
 })
 
-for (const path of ['docs/redis-guide.md', 'docs/schema.md']) {
+for (const path of ['docs/redis-guide.md', 'docs/schema.md', 'docs/sessions-guide.md']) {
   test(`${path} prints what it says`, async () => {
     const expected = [...program(path).matchAll(/console\.log\(.*\/\/ prints (.*)$/gm)].map(([, text]) => text)
     const running = sandbox.start(nameOf(path), { REDIS_URL: redis.url })
