@@ -34,8 +34,8 @@ end
 -- The live session under `key`, or nil and the reply that says why there is none:
 --   ended               no session (or nothing that this version can read, a key of another type included)
 --   moved, id           rotated, and the grace lasts
---   sealed              a login is taking it over
 --   user, id            alive, but of another user than the caller declared the keys for
+--   sealed              a login is taking it over
 local function alive(key)
   local f = redis.pcall('HMGET', key, 'created_at', 'last_accessed_at', 'session_ttl', 'deadline', 'user_id',
     '_successor', '_grace_until', '_sealed_until', '_v')
@@ -44,8 +44,8 @@ local function alive(key)
   local session = { last_accessed_at = instant(f[2]), idle = milliseconds(f[3]), deadline = instant(f[4]) }
   if not (instant(f[1]) and session.last_accessed_at and session.idle and session.deadline) then return nil, { 'ended' } end -- guard: alive
   if session.deadline <= NOW then redis.call('PEXPIREAT', key, session.deadline) return nil, { 'ended' } end -- guard: deadline
-  if f[8] and NOW < (tonumber(f[8]) or 0) then return nil, { 'sealed' } end -- guard: seal
   if (f[5] or '') ~= USER then return nil, { 'user', f[5] or '' } end -- guard: user
+  if f[8] and NOW < (tonumber(f[8]) or 0) then return nil, { 'sealed' } end -- guard: seal
   return session
 end
 

@@ -51,7 +51,7 @@ export interface SessionStore {
   /** Ends a session sealed by `by`. `ended`: it is gone already. `lapsed`: the seal was not to the end; nothing was done. */
   release(ref: SessionRef, by: string, note: Note, call: StoreCall): Promise<Ok<object> | Ended | { status: 'lapsed' }>
 
-  /** Ends the session. */
+  /** Ends the session, also while a login is taking it over (never `sealed`). */
   destroy(ref: SessionRef, note: Note, call: StoreCall): Promise<Reply<{ now: number }>>
 
   /** The user's live sessions, without the application's fields. */

@@ -221,8 +221,8 @@ class MemoryStore implements SessionStore {
 
   async destroy(ref: SessionRef, note: Note): Promise<Reply<{ now: number }>> {
     const found = this.#entries.find(ref.id)
-    if (found.status !== 'ok') return found
-    this.#end(ref.id, found.record.userId, note)
+    if (found.status !== 'ok' && found.status !== 'sealed') return found // guard: alive
+    this.#end(ref.id, this.#entries.fields(ref.id)?.get('user_id') ?? null, note)
     return { status: 'ok', now: this.now() }
   }
 
