@@ -89,11 +89,36 @@ export class Logins {
       await this.#operations.unseal(old, by).catch(lapsesByItself)
       throw error
     }
-    const note = this.#events.note('destroyed', 'login', request.userId)
-    if (await this.#operations.release(old, by, note)) return started
-    // It took so long that others may have written to the old session: it stays, and what has begun in its place goes.
+    let failure: unknown = new StoreError(
+      'ERR_STORE_TIMEOUT',
+      'The login took too long and was not carried out.',
+      'none',
+    )
+    try {
+      if (await this.#release(old, by, request.userId)) return started
+    } catch (error) {
+      failure = error
+    }
+    // The old session stays, and others may have written to it since: what has begun in its place goes.
     await this.#operations.destroy(started.record, this.#events.note('destroyed', 'login')).catch(endsByItself)
-    throw new StoreError('ERR_STORE_TIMEOUT', 'The login took too long and was not carried out.', 'none')
+    await this.#operations.unseal(old, by).catch(lapsesByItself)
+    throw failure
+  }
+
+  /**
+   * Ends the old session. Where nobody knows whether that was done, it is asked for once more. If nobody knows even then, the
+   * login stands: with an error the visitor could be left without the old session and without the new one's token. At worst the
+   * old one goes on without a user, as it was.
+   * @returns `false` if the seal has not held, and the old session stays
+   */
+  async #release(old: SessionRecord, by: string, actor: string): Promise<boolean> {
+    const release = () => this.#operations.release(old, by, this.#events.note('destroyed', 'login', actor))
+    try {
+      return await release()
+    } catch (error) {
+      if (error instanceof StoreError && error.outcome === 'none') throw error
+      return release().catch(standsAllTheSame) // guard: unknown release
+    }
   }
 
   async #begin(old: SessionRecord | null, request: LoginRequest): Promise<LoggedIn> {
@@ -121,6 +146,10 @@ function keepField(record: SessionRecord, field: string, set: Map<string, string
 }
 
 function lapsesByItself(): void {}
+
+function standsAllTheSame(): true {
+  return true
+}
 
 /** Nobody has its token: its idle timeout ends it. */
 function endsByItself(): void {}
