@@ -8,8 +8,14 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 const MINUTE = 60_000
-/** What the model, hostile, leak and cost tests read; whoever sets one of these decides. */
-const LONG = { MODEL_RUNS: '4000', HOSTILE_REQUESTS: '100000', LEAK_REQUESTS: '200000', COSTS_SESSIONS: '200000' }
+/** What tests read that have a long form; whoever sets one of these decides. */
+const LONG = {
+  MODEL_RUNS: '4000',
+  HOSTILE_REQUESTS: '100000',
+  LEAK_REQUESTS: '200000',
+  COSTS_SESSIONS: '200000',
+  LOGIN_KILLS: '200',
+}
 const COVERAGE = [
   '--experimental-test-coverage',
   '--test-coverage-include=src/**',
