@@ -117,11 +117,14 @@ end
 
 -- Tells every process what has become of a session; the type is the caller's unless given. Without the right to publish,
 -- writing goes on.
+local NOTE
 local function announce(type, id, more)
   local channel = ARGV[#ARGV - 1]
   if channel == '' then return end
-  local event = cjson.decode(ARGV[#ARGV])
-  event.type, event.id, event.at = type or event.type, id, NOW
+  NOTE = NOTE or cjson.decode(ARGV[#ARGV])
+  local event = { id = id, at = NOW }
+  for name, value in pairs(NOTE) do event[name] = value end
+  if type then event.type = type end
   if USER ~= '' then event.userId = USER end
   for name, value in pairs(more or {}) do event[name] = value end
   redis.pcall('PUBLISH', channel, cjson.encode(event))

@@ -19,14 +19,17 @@ end
 
 -- Deleting first: out of memory, Redis refuses a script that begins with SET.
 redis.call('DEL', since)
-local ended = {}
+local gone, ended = {}, {}
 for i = 1, n do
   local id = ARGV[6 + i]
   if id ~= keep and redis.call('ZREM', index.user, id) == 1 then
-    redis.call('ZREM', index.class, id)
-    if MONITORING then redis.call('ZREM', index.seen, id) end
+    gone[#gone + 1] = id
     if redis.call('DEL', KEYS[6 + i]) == 1 then ended[#ended + 1] = id end
   end
+end
+if #gone > 0 then
+  redis.call('ZREM', index.class, unpack(gone))
+  if MONITORING then redis.call('ZREM', index.seen, unpack(gone)) end
 end
 rank_user(index)
 

@@ -22,6 +22,7 @@ export interface ScriptCall {
  * | touch, commit, update, create, rotate, seal, release, destroy | `EVALSHA` of the script of that name (`lua/`) |
  * | timeToLive | `HGETALL session`, then `PTTL session` |
  * | a user's sessions: list | `ZRANGE user`, then `HMGET` of each |
+ * | refuse logins under way, before everyone is logged out | `EVALSHA` of `revoke_logins` in each partition |
  * | a user's sessions: revoke, roles | `ZRANGE user`, then `EVALSHA` of `revoke_user` or `roles_user` |
  */
 export class Commands {
@@ -102,6 +103,11 @@ export class Commands {
     const args = [keep ?? '', all ? '1' : '', String(LOGIN_LASTS), String(ids.length), ...ids]
     const tag = tagOfUser(userId)
     return this.#onUser('revoke_user', userId, [this.keys.since(tag, userId)], ids, [...args, ...this.#told(note)])
+  }
+
+  /** In one partition. */
+  revokeLogins(tag: string): ScriptCall {
+    return { name: 'revoke_logins', keys: [this.keys.since(tag, '')], args: ['', '', String(LOGIN_LASTS)] }
   }
 
   setUserRoles(userId: string, roles: string | null, ids: readonly string[], all: boolean, note: Note): ScriptCall {

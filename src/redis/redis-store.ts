@@ -26,7 +26,7 @@ import { tags } from '../core/tags.ts'
 import { isId } from '../core/token.ts'
 import { warnOnce } from '../core/warn.ts'
 import { type NodeRedisClient, nodeRedis, type RedisConnection } from './clients/node-redis.ts'
-import { Commands, LOGIN_LASTS } from './commands.ts'
+import { Commands } from './commands.ts'
 import { isReply } from './errors.ts'
 import { Keys } from './keys.ts'
 import { Monitoring } from './monitoring.ts'
@@ -191,13 +191,7 @@ class RedisStore implements SessionStore {
   }
 
   async revokeLogins(call: StoreCall): Promise<void> {
-    const sentAt = performance.now()
-    const [seconds, micros] = (await this.#runner.send(['TIME'], call)) as [string, string]
-    const now = Number(seconds) * 1000 + Number(micros) / 1000
-    this.#runner.clock.heard(now, sentAt)
-    const { keys } = this.#commands
-    const mark = (tag: string) => ['SET', keys.since(tag, ''), String(now), 'PX', String(LOGIN_LASTS)]
-    await Promise.all(tags.map((tag) => this.#runner.send(mark(tag), call)))
+    await Promise.all(tags.map((tag) => this.#runner.run(this.#commands.revokeLogins(tag), call)))
   }
 
   async partition(partition: number, call: StoreCall): Promise<SessionRef[]> {
