@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { LoginRevokedError, SessionEndedError, type SessionStore } from '../../src/index.ts'
+import { memoryStore } from '../../src/memory.ts'
+import { redisStore } from '../../src/redis.ts'
+import { passes } from '../fire/redis-time.ts'
+import { assertConsistent } from '../redis/consistency.ts'
+import { newPrefix, useRedis } from '../redis/support.ts'
+import { eventually, inParallel } from '../support/http.ts'
+import { assertEveryKeyExpires, startRedis } from '../support/redis-server.ts'
+import { anonymous, Browser, distant, open } from './support.ts'
+
+describe('a Redis that is out of memory', { timeout: 60_000 }, () => {
+  for (const [what, revoke] of [
+    ['a user', (sessions) => sessions.user('ada').revokeAll()],
+    ['everyone', (sessions) => sessions.revokeEveryone()],
+  ] as readonly [string, (sessions: ReturnType<typeof open>) => Promise<number>][]) {
+    it(`logs ${what} out everywhere all the same, and remembers when`, async (t) => {
+      const server = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] })
+      t.after(() => server.stop())
+      const client = await server.connect()
+      const sessions = open(redisStore(client, { prefix: 'full:' }))
+      const browsers = [new Browser(sessions), new Browser(sessions)]
+      for (const browser of browsers) await browser.request((session) => session.login('ada'))
+      // A login that began before, and comes when there is room again.
+      const late = await anonymous(sessions, { name: 'Ada' })
+      await late.request(async (session) => {
+        await client.configSet('maxmemory', '1')
+        await assert.rejects(client.set('more', 'x'), /OOM/)
+        assert.equal(await revoke(sessions), what === 'a user' ? 2 : 3)
+        await client.configSet('maxmemory', '0')
+        await assert.rejects(session.login('ada', { data: 'drop' }), LoginRevokedError)
+      })
+      for (const { token } of browsers) assert.equal(await sessions.load(token as string), null)
+      assert.deepEqual(await sessions.user('ada').list(), [])
+      await assertConsistent(client, 'full:')
+      await assertEveryKeyExpires(client)
+    })
+  }
+
+  it('refuses a login with nothing half done, and the visitor goes on with the old session', async (t) => {
+    const server = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] })
+    t.after(() => server.stop())
+    const client = await server.connect()
+    const sessions = open(redisStore(client, { prefix: 'full:' }), { maxPerUser: 1 })
+    const other = await sessions.create({ name: 'other' }, { userId: 'ada' })
+    const browser = await anonymous(sessions, { name: 'Ada' })
+    for (const [step, full] of [
+      ['seal', async () => {}],
+      // There is room for the seal, and none for the new session.
+      ['create', async () => void (await client.configSet('maxmemory', '0'))],
+    ] as const) {
+      const before = await server.dump()
+      await client.configSet('maxmemory', '1')
+      const store = redisStore(client, {
+        prefix: 'full:',
+        onCommand: ([name = '', , , key = '']) => name.startsWith('EVAL') && commands.push(key),
+      })
+      const commands: string[] = []
+      await full()
+      const far = open(step === 'seal' ? store : fullAfterSeal(store, () => client.configSet('maxmemory', '1')))
+      await assert.rejects(
+        new Browser(far, browser.token).request((session) => session.login('ada')),
+        { code: 'ERR_STORE_FULL', outcome: 'none' },
+      )
+      await client.configSet('maxmemory', '0')
+      assert.deepEqual(await server.dump(), before, step)
+    }
+    assert.ok(await sessions.load(other.token))
+    await browser.request((session) => session.login('ada'))
+    assert.deepEqual((await sessions.load(browser.token as string))?.data, { name: 'Ada' })
+    assert.equal(await sessions.load(other.token), null)
+    await assertConsistent(client, 'full:')
+  })
+})
+
+/** Redis runs out of memory when a login has sealed the session. */
+function fullAfterSeal(store: SessionStore, fill: () => Promise<unknown>): SessionStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const method = Reflect.get(target, name)
+      if (typeof method !== 'function') return method
+      if (name !== 'seal') return method.bind(target)
+      return async (...args: unknown[]) => {
+        const reply = await method.apply(target, args)
+        await fill()
+        return reply
+      }
+    },
+  })
+}
+
+describe('what is done to all sessions of a user', { timeout: 60_000 }, () => {
+  const redis = useRedis()
+
+  for (const where of ['Redis', 'memory'] as const) {
+    const openStore = async () => {
+      const prefix = newPrefix()
+      if (where === 'Redis') {
+        const store = redisStore(redis.client, { prefix })
+        const tick = (instant: number) => passes(redis.client, instant)
+        return { store, tick, check: () => assertConsistent(redis.client, prefix) }
+      }
+      const store = memoryStore()
+      const tick = (instant: number) => eventually(() => (store.now() ?? 0) > instant)
+      return { store, tick, check: async () => undefined }
+    }
+
+    it(`others are ended for whoever has an id from before a rotation, while its grace lasts, on ${where}`, async () => {
+      const { store, tick, check } = await openStore()
+      const sessions = open(store, { rotationGrace: 2000 })
+      const browser = new Browser(sessions)
+      const before = await browser.request((session) => session.login('ada').then(() => session.id ?? ''))
+      const other = await sessions.create({}, { userId: 'ada' })
+      await browser.request((session) => session.rotate())
+      const { id, lastAccessedAt } = (await sessions.load(browser.token as string)) ?? assert.fail()
+      assert.notEqual(id, before)
+      assert.equal(await sessions.user('ada').revokeOthers(before), 1)
+      assert.equal(await sessions.load(other.token), null)
+      assert.equal((await sessions.load(browser.token as string))?.id, id)
+      const again = await sessions.create({}, { userId: 'ada' })
+      await tick(lastAccessedAt + 2000)
+      await assert.rejects(sessions.user('ada').revokeOthers(before), SessionEndedError)
+      for (const token of [browser.token as string, again.token]) assert.ok(await sessions.load(token))
+      assert.equal(await sessions.user('ada').revokeOthers(id), 1)
+      await check()
+    })
+
+    it(`others are ended while the one that stays is rotated again and again, on ${where}`, async () => {
+      const { store, check } = await openStore()
+      const [sessions, far] = [open(store), open(distant(2, store))]
+      for (let i = 0; i < 50; i++) {
+        const browser = new Browser(far)
+        const id = await browser.request((session) => session.login('ada').then(() => session.id ?? ''))
+        const others = await Promise.all([1, 2].map(() => sessions.create({}, { userId: 'ada' })))
+        const [ended] = await Promise.all([
+          far.user('ada').revokeOthers(id),
+          browser.request((session) => session.rotate()),
+        ])
+        assert.equal(ended, 2)
+        for (const { token } of others) assert.equal(await sessions.load(token), null)
+        assert.equal((await sessions.load(browser.token as string))?.userId, 'ada')
+        await sessions.user('ada').revokeAll()
+      }
+      await check()
+    })
+
+    it(`roles reach every session, also one that is being rotated or used, on ${where}`, async () => {
+      const { store, check } = await openStore()
+      const sessions = open(store, { touchInterval: 0 })
+      const far = open(distant(3, store), { touchInterval: 0 })
+      const browsers = Array.from({ length: 10 }, () => new Browser(far))
+      for (const browser of browsers) await browser.request((session) => session.login('ada', { roles: ['admin'] }))
+      await Promise.all([
+        pause(5).then(() => far.user('ada').setRoles(['reader'])),
+        ...browsers.map((browser) =>
+          browser.request(async (session) => {
+            session.data.name = 'Ada'
+            await session.rotate()
+          }),
+        ),
+        // Logins that say so themselves.
+        inParallel(20, 5, async () => {
+          await new Browser(far).request((session) => session.login('ada', { roles: ['reader'] }))
+        }),
+      ])
+      const list = await sessions.user('ada').list()
+      assert.equal(list.length, 30)
+      for (const { roles } of list) assert.deepEqual(roles, ['reader'])
+      for (const { token } of browsers) assert.deepEqual((await sessions.load(token as string))?.roles, ['reader'])
+      await check()
+    })
+
+    it(`everyone is logged out everywhere, also those whose login had begun, on ${where}`, async (t) => {
+      const { store, check } = await openStore()
+      const far = open(distant(5, store))
+      const sessions = open(store)
+      let [refused, alive, ended] = [0, 0, 0]
+      for (let round = 0; round < 5; round++) {
+        const attempts = Array.from({ length: 20 }, async (_, i) => {
+          const browser = await anonymous(far)
+          await pause(Math.random() * 120)
+          const begun = performance.now()
+          const done = await browser
+            .request((session) => session.login(`user ${i}`))
+            .catch((error) => assert.ok(error instanceof LoginRevokedError || error instanceof SessionEndedError))
+            .then(() => true)
+          return { begun, done, token: browser.token as string }
+        })
+        await pause(25)
+        const revoked = performance.now()
+        await sessions.revokeEveryone()
+        const over = performance.now()
+        for (const { begun, token } of await Promise.all(attempts)) {
+          const session = await sessions.load(token)
+          if (session?.userId == null) {
+            if (begun < over) refused++
+            ended++
+            continue
+          }
+          alive++
+          assert.ok(begun >= revoked, `alive, and begun ${revoked - begun} ms before`)
+        }
+        await sessions.revokeEveryone()
+        assert.equal(await sessions.count(), 0)
+      }
+      t.diagnostic(`${refused} refused, ${ended} ended, ${alive} alive`)
+      assert.ok(refused > 3, 'few logins were under way: this proves nothing')
+      // And it is over when it is done.
+      for (let i = 0; i < 20; i++) {
+        await sessions.revokeEveryone()
+        const browser = new Browser(sessions)
+        await browser.request((session) => session.login(`user ${i}`))
+        assert.ok(await sessions.load(browser.token as string))
+      }
+      await check()
+    })
+  }
+})
