@@ -64,6 +64,6 @@ end
 index_put(index, id, expiry_of(session))
 
 announce(nil, id)
-for _, old in ipairs(evicted) do announce('evicted', old, { cause = 'limit' }) end
-for _, old in ipairs(replaced) do announce('revoked', old, { cause = 'device' }) end
+for _, old in ipairs(evicted) do announce('evicted', old, { cause = 'limit', previous = cjson.null }) end
+for _, old in ipairs(replaced) do announce('revoked', old, { cause = 'device', previous = cjson.null }) end
 return { 'ok', NOW, evicted, replaced }

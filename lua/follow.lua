@@ -10,5 +10,5 @@ if not grace_until then return { 'ended' } end
 if NOW < grace_until then return { 'ok', NOW, redis.call('HGETALL', KEYS[2]) } end -- guard: grace
 if f[2] or ARGV[#ARGV] == '' then return { 'reused', 0 } end -- guard: reuse once
 redis.pcall('HSET', KEYS[1], '_reused', '1')
-announce(nil, ARGV[3])
+announce(nil, ARGV[3], { userId = redis.pcall('HGET', KEYS[2], 'user_id') or cjson.null })
 return { 'reused', 1 }

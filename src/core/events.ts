@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import type { Note, SessionStore, StoreEvent } from './store.ts'
+import { inspect } from 'node:util'
+import { StoreError } from './errors.ts'
+import type { Note, SessionStore, StoreEvent, Subscription } from './store.ts'
+import { Told } from './told.ts'
 import { warnOnce } from './warn.ts'
 
 /** What can become of a session, by the name under which `sessions.on` tells it. */
@@ -44,7 +47,11 @@ export interface SessionEvent {
   readonly local: boolean
 }
 
-type Listener = (event: SessionEvent) => void
+type Listener = (event: SessionEvent) => unknown
+
+const TYPES: ReadonlySet<string> = new Set<keyof SessionEvents>([
+  ...(['created', 'login', 'rotated', 'destroyed', 'revoked', 'evicted', 'roles', 'reuse', 'refused'] as const),
+])
 
 /** The `node:diagnostics_channel` on which every event is published. */
 const diagnostics = channel('coatcheck:session')
@@ -56,9 +63,12 @@ const diagnostics = channel('coatcheck:session')
 export class Events {
   readonly #store: SessionStore
   readonly #emitter = new EventEmitter({ captureRejections: false }).setMaxListeners(0)
-  readonly #from = randomUUID()
+  readonly #process = randomUUID()
   readonly #missed = new Set<() => void>()
-  #subscription: Promise<() => Promise<void>> | null = null
+  readonly #told = new Told()
+  #calls = 0
+  #subscription: Subscription | null = null
+  #closed = false
   /** What this process has done, by type and cause. */
   readonly counts: Partial<Record<keyof SessionEvents, Record<string, number>>> = {}
 
@@ -73,27 +83,29 @@ export class Events {
     actor: string | null | undefined = null,
     previous: string | null = null,
   ): Note {
-    return { from: this.#from, type, cause, actor: actor ?? null, previous }
+    return { from: `${this.#process}:${++this.#calls}`, type, cause, actor: actor ?? null, previous }
   }
 
   on(type: keyof SessionEvents, listener: Listener): () => void {
     this.#emitter.on(type, listener)
-    this.listen().catch(notListening)
+    this.listen().catch(() => this.#notListening())
     return () => void this.#emitter.off(type, listener)
   }
 
-  /** Listens to other processes, from when the promise resolves. */
+  /** Listens to other processes, from when the promise resolves. @throws StoreError */
   async listen(): Promise<void> {
+    if (this.#closed) throw closed()
     this.#subscription ??= this.#store.subscribe(
       (event) => this.#hear(event),
       () => {
         for (const listener of this.#missed) listener()
       },
     )
+    const subscription = this.#subscription
     try {
-      await this.#subscription
+      await subscription.ready
     } catch (error) {
-      this.#subscription = null
+      if (this.#subscription === subscription) this.#subscription = null
       throw error
     }
   }
@@ -104,52 +116,82 @@ export class Events {
     return () => void this.#missed.delete(listener)
   }
 
-  /** Tells what this process has done. */
-  tell(event: Omit<SessionEvent, 'actor' | 'previous' | 'at' | 'local'> & Partial<SessionEvent>): void {
-    const causes = this.counts[event.type] ?? {}
-    causes[event.cause] = (causes[event.cause] ?? 0) + 1
-    this.counts[event.type] = causes
+  /** Tells what this process knows by itself. */
+  tell(event: Pick<SessionEvent, 'type' | 'id' | 'userId' | 'cause'>): void {
     this.#emit({ actor: null, previous: null, at: null, ...event, local: true })
   }
 
-  /** Tells what a call to the store has done. */
-  tellOf({ type, cause, actor, previous }: Note, id: string, userId: string | null, at: number | null = null): void {
-    this.tell({ type: type as keyof SessionEvents, id, userId, cause, actor, previous, at })
+  /** Tells what a call to the store has done, if the store has not told it already. */
+  tellOf(note: Note, id: string, userId: string | null, at: number | null = null): void {
+    if (this.#subscription !== null && !this.#told.isFirst(nameOf({ ...note, id }))) return // guard: told already
+    const { type, cause, actor, previous } = note
+    this.#emit({ type: type as keyof SessionEvents, id, userId, cause, actor, previous, at, local: true })
   }
 
-  async close(): Promise<void> {
-    const subscription = this.#subscription
-    this.#subscription = null
+  close(): void {
+    this.#closed = true
+    this.#subscription?.end()
     this.#emitter.removeAllListeners()
     this.#missed.clear()
-    await (await subscription?.catch(notListening))?.()
   }
 
-  #hear({ from, type, ...event }: StoreEvent): void {
-    if (from === this.#from) return // guard: told already
-    this.#emit({ ...event, type: type as keyof SessionEvents, local: false })
+  /** Of this process's own, the store may tell before the answer to the call comes, or although it never comes. */
+  #hear(told: StoreEvent): void {
+    const { from, type, ...event } = told
+    if (!TYPES.has(type)) return // guard: foreign event
+    const local = from.startsWith(`${this.#process}:`)
+    // What is told of it here says more: whose session it has led to.
+    if (local && type === 'reuse') return
+    if (local && !this.#told.isFirst(nameOf(told))) return // guard: heard already
+    this.#emit({ ...event, type: type as keyof SessionEvents, local })
   }
 
-  /** A listener that throws is its application's mistake: it must not break the request that is served, nor the others. */
   #emit(event: SessionEvent): void {
+    if (event.local) this.#count(event)
     if (diagnostics.hasSubscribers) diagnostics.publish(event)
-    for (const listener of this.#emitter.listeners(event.type)) {
-      try {
-        listener(event)
-      } catch (error) {
-        process.nextTick(rethrow, error)
-      }
-    }
+    for (const listener of this.#emitter.listeners(event.type)) callListener(listener as Listener, event)
+  }
+
+  #count({ type, cause }: SessionEvent): void {
+    const causes = this.counts[type] ?? {}
+    causes[cause] = (causes[cause] ?? 0) + 1
+    this.counts[type] = causes
+  }
+
+  #notListening(): void {
+    if (this.#closed) return
+    warnOnce(
+      'COATCHECK_EVENTS',
+      'The store could not be listened to, so events of other processes are not told here. Said once.',
+    )
   }
 }
 
-function rethrow(error: unknown): never {
-  throw error
+/**
+ * Calls what an application has given to be called. That it throws, or is async and rejects, is the application's mistake: it
+ * breaks neither the request that is served nor the other listeners, and every time is a warning.
+ */
+export function callListener<T>(listener: (value: T) => unknown, value: T): void {
+  const failed = (error: unknown) => warnOfListener(error)
+  try {
+    const returned = listener(value)
+    if (returned instanceof Promise) returned.catch(failed)
+  } catch (error) {
+    failed(error)
+  }
 }
 
-function notListening(): undefined {
-  warnOnce(
-    'COATCHECK_EVENTS',
-    'The store could not be listened to, so events of other processes are not told here. Said once.',
-  )
+function warnOfListener(error: unknown): void {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : inspect(error)
+  const message = 'A listener to sessions failed; the request was served all the same.'
+  process.emitWarning(message, { type: 'CoatcheckWarning', code: 'COATCHECK_LISTENER', detail })
+}
+
+/** The same of an event as this process tells it and as the store does. */
+function nameOf({ from, type, id }: Pick<StoreEvent, 'from' | 'type' | 'id'>): string {
+  return `${from} ${type} ${id}`
+}
+
+function closed(): StoreError {
+  return new StoreError('ERR_STORE_UNAVAILABLE', 'These sessions have been closed.', 'none')
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { giveUp, withDeadline } from './deadline.ts'
 import { CoatcheckError, FieldError, LoginRevokedError, SessionEndedError, UserLimitError } from './errors.ts'
 import { Events } from './events.ts'
@@ -75,12 +76,30 @@ export class Operations {
     return null
   }
 
+  /** The session that an id leads to by now, over all its rotations, however long ago; `null`: it has ended. */
+  trace(id: string): Promise<SessionRecord | null> {
+    return this.call('load', async (call) => {
+      let at = id
+      while (true) {
+        const found = await this.settings.store.load(at, null, call)
+        if (found === null || !('status' in found)) return found
+        if (call.expired) giveUp(call) // guard: deadline
+        at = found.successor
+      }
+    })
+  }
+
   /**
    * Whether a touch is due, by this process's idea of the store's clock. A wrong guess costs one command: the store checks again.
    */
   touchIsDue(record: Pick<SessionRecord, 'lastAccessedAt' | 'idleTimeout'>): boolean {
     const now = this.settings.store.now()
     return now === null || now - record.lastAccessedAt >= touchEvery(this.settings, record.idleTimeout)
+  }
+
+  /** Whether the store is to be told at once of requests that no write has told it of: the count is exact then. */
+  countIsDue({ id, idleTimeout }: SessionRecord): boolean {
+    return touchEvery(this.settings, idleTimeout) === 0 && this.requests.of(id) > 0
   }
 
   /** Whether a session is due for a new token. */
@@ -92,14 +111,17 @@ export class Operations {
   }
 
   /**
-   * Touches a session if it is due. One touch in flight per session: more would say the same. Fails soft, with a warning:
-   * a read never fails because its touch did.
+   * Touches a session if it is due. One touch in flight per session: more would say the same, save that with a touch for every
+   * request a last one counts those that came meanwhile. Fails soft, with a warning: a read never fails because its touch did.
    * @returns when it was last accessed, or `null` if that is not known
    */
   touchSoftly(record: SessionRecord): Promise<number | null> {
     const running = this.#touching.get(record.id)
     if (running !== undefined) return running
-    const touch = this.#touch(record, touchEvery(this.settings, record.idleTimeout))
+    const every = touchEvery(this.settings, record.idleTimeout)
+    // Those that are being read just now are counted with it.
+    const touch = nextTurn()
+      .then(() => this.#touch(record, every))
       .then(
         (reply) => (reply.status === 'ok' ? reply.lastAccessedAt : null),
         (error: unknown) => {
@@ -109,6 +131,9 @@ export class Operations {
         },
       )
       .finally(() => this.#touching.delete(record.id))
+    touch.then((touched) => {
+      if (touched !== null && this.countIsDue(record)) void this.touchSoftly(record)
+    })
     this.#touching.set(record.id, touch)
     return touch
   }
@@ -168,8 +193,9 @@ export class Operations {
     }
     const { now, evicted, replaced } = reply
     this.events.tellOf(note, id, userId, now)
-    for (const old of evicted) this.events.tell({ type: 'evicted', id: old, userId, cause: 'limit', at: now })
-    for (const old of replaced) this.events.tell({ type: 'revoked', id: old, userId, cause: 'device', at: now })
+    const ended = { ...note, previous: null }
+    for (const old of evicted) this.events.tellOf({ ...ended, type: 'evicted', cause: 'limit' }, old, userId, now)
+    for (const old of replaced) this.events.tellOf({ ...ended, type: 'revoked', cause: 'device' }, old, userId, now)
     const all = new Map(fields)
     if (userId !== null) all.set('user_id', userId).set('authenticated_at', String(now))
     const times = { createdAt: now, lastAccessedAt: now, idleTimeout, deadline: now + lifetime }
@@ -261,11 +287,13 @@ export class Operations {
   /** @returns whether there was such a session */
   async destroy(ref: SessionRef, note: Note): Promise<boolean> {
     const { reply, id } = await this.call('destroy', (call) =>
-      follow<Ok<{ now: number }>>(ref, call, (at) => this.settings.store.destroy(at, note, call)),
+      follow<Ok<{ now: number; userId: string | null }>>(ref, call, (at) =>
+        this.settings.store.destroy(at, note, call),
+      ),
     )
     this.requests.take(ref.id)
     if (reply.status !== 'ok') return false
-    this.events.tellOf(note, id, ref.userId, reply.now)
+    this.events.tellOf(note, id, reply.userId, reply.now)
     return true
   }
 
@@ -280,8 +308,8 @@ export class Operations {
 
   /** Waits for the touches on their way, then closes the store. */
   async close(): Promise<void> {
-    await Promise.all(this.#touching.values())
-    await this.events.close()
+    while (this.#touching.size > 0) await Promise.all(this.#touching.values())
+    this.events.close()
     await this.settings.store.close()
   }
 
@@ -326,17 +354,9 @@ export class Operations {
 
   /** A token was used whose grace is over: tells of it, and ends the session that it once led to if that is configured. */
   async #reused(successor: string): Promise<void> {
-    const { store, revokeOnReuse } = this.settings
-    let id = successor
-    const record = await this.call('load', async (call) => {
-      while (true) {
-        const found = await store.load(id, null, call)
-        if (found === null || !('status' in found)) return found
-        id = found.successor
-      }
-    })
+    const record = await this.trace(successor)
     this.events.tellOf(this.#reuseNote, successor, record?.userId ?? null, null)
-    if (revokeOnReuse && record !== null) await this.destroy(record, this.events.note('revoked', 'reuse'))
+    if (this.settings.revokeOnReuse && record !== null) await this.destroy(record, this.events.note('revoked', 'reuse'))
   }
 }
 

@@ -1,3 +1,6 @@
+/** The longest delay of a timer. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
 /**
  * Requests that the store has not been told of yet, by session. They go along with the next touch or commit, so that counting
  * costs no command. What nobody asks for any more is forgotten after two intervals: nothing here grows for ever.
@@ -6,21 +9,21 @@ export class RequestCounts {
   readonly #interval: number
   #recent = new Map<string, number>()
   #older = new Map<string, number>()
-  #turnedAt = performance.now()
+  #timer: NodeJS.Timeout | undefined
 
   /** @param interval within which a session in use is touched, in milliseconds */
   constructor(interval: number) {
-    this.#interval = interval
+    this.#interval = Math.min(interval, LONGEST_TIMER)
   }
 
   add(id: string, requests = 1): void {
-    this.#turn()
-    if (requests > 0) this.#recent.set(id, this.of(id) + requests)
-    this.#older.delete(id)
+    if (requests === 0) return
+    this.#recent.set(id, this.take(id) + requests)
+    this.#timer ??= setTimeout(() => this.#turn(), this.#interval).unref()
   }
 
   of(id: string): number {
-    return (this.#recent.get(id) ?? 0) + (this.#older.get(id) ?? 0)
+    return this.#recent.get(id) ?? this.#older.get(id) ?? 0
   }
 
   /** Takes them out, to tell the store. */
@@ -37,10 +40,8 @@ export class RequestCounts {
   }
 
   #turn(): void {
-    const now = performance.now()
-    if (now - this.#turnedAt < this.#interval) return
-    this.#older = now - this.#turnedAt < 2 * this.#interval ? this.#recent : new Map()
+    this.#older = this.#recent
     this.#recent = new Map()
-    this.#turnedAt = now
+    this.#timer = this.#older.size > 0 ? setTimeout(() => this.#turn(), this.#interval).unref() : undefined
   }
 }

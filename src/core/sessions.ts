@@ -250,22 +250,28 @@ export class Sessions<Data = Record<string, unknown>> {
   }
 
   /**
-   * Calls `listener` with what becomes of sessions: at once with what this process does, by the store with what others do
-   * (missing a message never weakens a promise). The same events are on the `node:diagnostics_channel` `coatcheck:session`.
+   * Calls `listener` with what becomes of sessions: with what this process does before the call that does it resolves, with
+   * what others do as the store tells it (missing a message never weakens a promise). The same events are on the
+   * `node:diagnostics_channel` `coatcheck:session`; those of other processes only while something listens here.
+   *
+   * A listener that throws, or is async and rejects, breaks neither the request that is served nor other listeners: the error
+   * is in a warning (`COATCHECK_LISTENER`), every time.
    * @returns stops listening
    */
-  on<Type extends keyof SessionEvents>(type: Type, listener: (event: SessionEvents[Type]) => void): () => void {
+  on<Type extends keyof SessionEvents>(type: Type, listener: (event: SessionEvents[Type]) => unknown): () => void {
     return this.#open.events.on(type, listener)
   }
 
   /**
    * Calls `onEnded` once when a session ends: by logout, login, revoke, limit or expiry, in any process, within about a second.
-   * Follows the session over rotations.
+   * Follows the session over rotations. A shorter idle timeout that the session is given meanwhile, other than by a login, is
+   * not noticed before the session would have ended with the one that it had. What `onEnded` throws is a warning, as with
+   * {@link Sessions.on}.
    * @param id of a session; of one that has ended already, `onEnded` is called soon
    * @returns stops watching
    * @throws StoreError
    */
-  async watch(id: string, onEnded: (end: SessionEnd) => void): Promise<() => void> {
+  async watch(id: string, onEnded: (end: SessionEnd) => unknown): Promise<() => void> {
     void this.#open
     return this.#watches.watch(id, onEnded)
   }

@@ -51,8 +51,8 @@ export interface SessionStore {
   /** Ends a session sealed by `by`. `ended`: it is gone already. `lapsed`: the seal was not to the end; nothing was done. */
   release(ref: SessionRef, by: string, note: Note, call: StoreCall): Promise<Ok<object> | Ended | { status: 'lapsed' }>
 
-  /** Ends the session, also while a login is taking it over (never `sealed`). */
-  destroy(ref: SessionRef, note: Note, call: StoreCall): Promise<Reply<{ now: number }>>
+  /** Ends the session, also while a login is taking it over (never `sealed`), and says whose it was. */
+  destroy(ref: SessionRef, note: Note, call: StoreCall): Promise<Reply<{ now: number; userId: string | null }>>
 
   /** The user's live sessions, without the application's fields. */
   listUser(userId: string, call: StoreCall): Promise<SessionRecord[]>
@@ -93,10 +93,9 @@ export interface SessionStore {
   recent(limit: number, page: Page, call: StoreCall): Promise<SessionRecord[]>
 
   /**
-   * Has `listener` told of what all processes do to sessions, from when the promise resolves. `missed`: messages may have been
-   * lost, since the connection was. Resolves with a function that ends it.
+   * Has `listener` told of what all processes do to sessions. `missed`: messages may have been lost, since the connection was.
    */
-  subscribe(listener: (event: StoreEvent) => void, missed: () => void): Promise<() => Promise<void>>
+  subscribe(listener: (event: StoreEvent) => void, missed: () => void): Subscription
 
   /** The store's clock as far as this process knows it, or `null` before it has heard from the store. */
   now(): number | null
@@ -195,7 +194,7 @@ export interface Page {
 
 /** What a call says of itself, for those who are told what has become of sessions. */
 export interface Note {
-  /** The process that does it. */
+  /** Which call of which process it is: no other has the same. */
   readonly from: string
   readonly type: string
   readonly cause: string
@@ -203,6 +202,14 @@ export interface Note {
   readonly actor: string | null
   /** The id that the session had before, or the session that it takes the place of. */
   readonly previous: string | null
+}
+
+/** Somebody who listens to a store. */
+export interface Subscription {
+  /** Resolves once nothing is missed any more; rejects when nobody goes on trying. */
+  readonly ready: Promise<void>
+  /** Stops listening, also before it is ready (`ready` then rejects). Nothing keeps the process alive afterwards. */
+  end(): void
 }
 
 /** What has become of a session, as stores tell it. */

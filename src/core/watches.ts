@@ -1,20 +1,28 @@
-import type { Events, SessionEvent } from './events.ts'
+import { callListener, type Events } from './events.ts'
 import type { Operations } from './operations.ts'
 import { expiresAt } from './record.ts'
 import type { SessionRecord } from './store.ts'
+import { isId } from './token.ts'
 
 /** How a watched session ended. */
 export interface SessionEnd {
   /** The id that it had at the end. */
   readonly id: string
-  /** As of the event that ended it (`logout`, `login`, `revoke`, `all`, `limit`, …), or `expired`. */
+  /** As of the event that ended it (`logout`, `login`, `revoke`, `all`, `limit`, …); `expired`, also when no event was heard. */
   readonly cause: string
 }
 
 interface Watcher {
+  watched: Watched
+  readonly onEnded: (end: SessionEnd) => unknown
+}
+
+/** A session that somebody watches. */
+interface Watched {
   id: string
   timer: NodeJS.Timeout | undefined
-  readonly onEnded: (end: SessionEnd) => void
+  looking: Promise<void> | null
+  readonly watchers: Set<Watcher>
 }
 
 /** The longest delay of a timer. */
@@ -31,7 +39,7 @@ const SLACK = 5
 export class Watches {
   readonly #operations: Operations
   readonly #events: Events
-  readonly #byId = new Map<string, Set<Watcher>>()
+  readonly #byId = new Map<string, Watched>()
   #stopListening: (() => void) | null = null
 
   constructor(operations: Operations, events: Events) {
@@ -40,19 +48,26 @@ export class Watches {
   }
 
   /** @returns stops watching @throws StoreError */
-  async watch(id: string, onEnded: (end: SessionEnd) => void): Promise<() => void> {
+  async watch(id: string, onEnded: (end: SessionEnd) => unknown): Promise<() => void> {
     this.#listen()
-    await this.#operations.call('watch', () => this.#events.listen())
-    const record = await this.#operations.load(id)
-    const watcher: Watcher = { id: record?.id ?? id, timer: undefined, onEnded }
-    this.#add(watcher)
-    this.#lookLater(watcher, record)
+    // Before the session is looked at: what ends it afterwards is heard.
+    const watcher = this.#add(id, onEnded)
+    try {
+      await this.#operations.call('watch', async (call) => {
+        call.outcome = 'none'
+        await this.#events.listen()
+      })
+      await this.#look(watcher.watched)
+    } catch (error) {
+      this.#remove(watcher)
+      throw error
+    }
     return () => this.#remove(watcher)
   }
 
   close(): void {
     this.#stopListening?.()
-    for (const watchers of this.#byId.values()) for (const { timer } of watchers) clearTimeout(timer)
+    for (const { timer } of this.#byId.values()) clearTimeout(timer)
     this.#byId.clear()
   }
 
@@ -62,9 +77,15 @@ export class Watches {
       ...(['destroyed', 'revoked', 'evicted'] as const).map((type) =>
         this.#events.on(type, ({ id, cause }) => this.#ended(id, cause)),
       ),
-      this.#events.on('rotated', (event) => this.#moved(event)),
+      this.#events.on('rotated', ({ id, previous, cause }) => {
+        const watched = previous === null ? undefined : this.#byId.get(previous)
+        if (watched === undefined || id === null) return
+        this.#move(watched, id)
+        // A login may have set other limits. Any other rotation only puts the end off.
+        if (cause === 'login') this.#lookSoftly(watched)
+      }),
       this.#events.onMissed(() => {
-        for (const watcher of this.#all()) void this.#look(watcher)
+        for (const watched of this.#byId.values()) this.#lookSoftly(watched)
       }),
     ]
     this.#stopListening = () => {
@@ -72,64 +93,81 @@ export class Watches {
     }
   }
 
-  #ended(id: string | null, cause: string): void {
-    for (const watcher of this.#of(id)) {
-      this.#remove(watcher)
-      watcher.onEnded({ id: watcher.id, cause })
-    }
-  }
-
-  #moved({ id, previous }: SessionEvent): void {
-    for (const watcher of this.#of(previous)) {
-      this.#remove(watcher)
-      watcher.id = id ?? watcher.id
-      this.#add(watcher)
-      // It may have a later end now; what it was to be looked at for comes first and finds that out.
-      void this.#look(watcher)
-    }
-  }
-
-  async #look(watcher: Watcher): Promise<void> {
-    try {
-      const record = await this.#operations.load(watcher.id)
-      if (this.#of(watcher.id).includes(watcher)) this.#lookLater(watcher, record)
-    } catch {
-      this.#arm(watcher, RETRY)
-    }
-  }
-
-  #lookLater(watcher: Watcher, record: SessionRecord | null): void {
-    const now = this.#operations.settings.store.now()
-    if (record === null) {
-      this.#arm(watcher, 0, () => this.#ended(watcher.id, 'expired'))
-      return
-    }
-    this.#arm(watcher, now === null ? RETRY : Math.max(0, expiresAt(record) - now) + SLACK)
-  }
-
-  #arm(watcher: Watcher, ms: number, then: () => void = () => void this.#look(watcher)): void {
-    clearTimeout(watcher.timer)
-    if (!this.#of(watcher.id).includes(watcher)) return
-    watcher.timer = setTimeout(then, Math.min(ms, LONGEST_TIMER)).unref()
-  }
-
-  #add(watcher: Watcher): void {
-    const watchers = this.#byId.get(watcher.id) ?? new Set()
-    this.#byId.set(watcher.id, watchers.add(watcher))
+  #add(id: string, onEnded: (end: SessionEnd) => unknown): Watcher {
+    const watched = this.#byId.get(id) ?? { id, timer: undefined, looking: null, watchers: new Set() }
+    this.#byId.set(id, watched)
+    const watcher = { watched, onEnded }
+    watched.watchers.add(watcher)
+    return watcher
   }
 
   #remove(watcher: Watcher): void {
-    clearTimeout(watcher.timer)
-    const watchers = this.#byId.get(watcher.id)
-    watchers?.delete(watcher)
-    if (watchers?.size === 0) this.#byId.delete(watcher.id)
+    const { watched } = watcher
+    watched.watchers.delete(watcher)
+    if (watched.watchers.size === 0) this.#forget(watched)
   }
 
-  #of(id: string | null): Watcher[] {
-    return id === null ? [] : [...(this.#byId.get(id) ?? [])]
+  #forget(watched: Watched): void {
+    clearTimeout(watched.timer)
+    if (this.#isWatched(watched)) this.#byId.delete(watched.id)
   }
 
-  #all(): Watcher[] {
-    return [...this.#byId.values()].flatMap((watchers) => [...watchers])
+  #ended(id: string | null, cause: string): void {
+    const watched = id === null ? undefined : this.#byId.get(id)
+    if (watched === undefined) return
+    this.#forget(watched)
+    for (const { onEnded } of watched.watchers) callListener(onEnded, { id: watched.id, cause })
+  }
+
+  /** The session has another id. */
+  #move(watched: Watched, id: string): void {
+    this.#byId.delete(watched.id)
+    watched.id = id
+    const there = this.#byId.get(id)
+    this.#byId.set(id, watched)
+    if (there === undefined) return
+    clearTimeout(there.timer)
+    for (const watcher of there.watchers) {
+      watcher.watched = watched
+      watched.watchers.add(watcher)
+    }
+  }
+
+  #lookSoftly(watched: Watched): void {
+    this.#look(watched).catch(() => this.#arm(watched, RETRY))
+  }
+
+  /** Asks whether the session lives, and until when: once, however many watch it. */
+  async #look(watched: Watched): Promise<void> {
+    watched.looking ??= this.#ask(watched).finally(() => {
+      watched.looking = null
+    })
+    await watched.looking
+  }
+
+  async #ask(watched: Watched): Promise<void> {
+    const { id } = watched
+    const record = isId(id) ? await this.#operations.trace(id) : null
+    if (watched.id !== id) return this.#ask(watched) // moved meanwhile
+    if (record !== null && record.id !== id && this.#isWatched(watched)) this.#move(watched, record.id)
+    this.#lookLater(watched, record)
+  }
+
+  #lookLater(watched: Watched, record: SessionRecord | null): void {
+    if (record === null) {
+      this.#arm(watched, 0, () => this.#ended(watched.id, 'expired'))
+      return
+    }
+    const now = this.#operations.settings.store.now()
+    this.#arm(watched, now === null ? RETRY : Math.max(0, expiresAt(record) - now) + SLACK)
+  }
+
+  #arm(watched: Watched, ms: number, then: () => void = () => this.#lookSoftly(watched)): void {
+    clearTimeout(watched.timer)
+    if (this.#isWatched(watched)) watched.timer = setTimeout(then, Math.min(ms, LONGEST_TIMER)).unref()
+  }
+
+  #isWatched(watched: Watched): boolean {
+    return this.#byId.get(watched.id) === watched
   }
 }

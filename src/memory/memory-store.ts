@@ -21,6 +21,7 @@ import type {
   SessionRef,
   SessionStore,
   StoreEvent,
+  Subscription,
 } from '../core/store.ts'
 import { tags } from '../core/tags.ts'
 import { tagOf } from '../core/token.ts'
@@ -85,7 +86,7 @@ class MemoryStore implements SessionStore {
       const first = reuse !== null && !fields.has('_reused')
       if (first) {
         fields.set('_reused', '1')
-        this.#tell(reuse, successor, null)
+        this.#tell(reuse, successor, this.#entries.fields(successor)?.get('user_id') ?? null)
       }
       return { status: 'reused', successor, first }
     }
@@ -168,8 +169,9 @@ class MemoryStore implements SessionStore {
     this.#entries.put(id, fields, now + Math.min(idleTimeout, lifetime))
     this.#entries.evict()
     this.#tell(note, id, userId)
-    for (const old of evicted) this.#tell({ ...note, type: 'evicted', cause: 'limit' }, old, userId)
-    for (const old of replaced) this.#tell({ ...note, type: 'revoked', cause: 'device' }, old, userId)
+    const ended = { ...note, previous: null }
+    for (const old of evicted) this.#tell({ ...ended, type: 'evicted', cause: 'limit' }, old, userId)
+    for (const old of replaced) this.#tell({ ...ended, type: 'revoked', cause: 'device' }, old, userId)
     return { status: 'ok', now, evicted, replaced }
   }
 
@@ -219,11 +221,12 @@ class MemoryStore implements SessionStore {
     return { status: 'ok' }
   }
 
-  async destroy(ref: SessionRef, note: Note): Promise<Reply<{ now: number }>> {
+  async destroy(ref: SessionRef, note: Note): Promise<Reply<{ now: number; userId: string | null }>> {
     const found = this.#entries.find(ref.id)
     if (found.status !== 'ok' && found.status !== 'sealed') return found // guard: alive
-    this.#end(ref.id, this.#entries.fields(ref.id)?.get('user_id') ?? null, note)
-    return { status: 'ok', now: this.now() }
+    const userId = this.#entries.fields(ref.id)?.get('user_id') ?? null
+    this.#end(ref.id, userId, note)
+    return { status: 'ok', now: this.now(), userId }
   }
 
   async listUser(userId: string): Promise<SessionRecord[]> {
@@ -292,9 +295,9 @@ class MemoryStore implements SessionStore {
       .map((record) => withoutData(record, fields))
   }
 
-  async subscribe(listener: (event: StoreEvent) => void): Promise<() => Promise<void>> {
+  subscribe(listener: (event: StoreEvent) => void): Subscription {
     this.#listeners.add(listener)
-    return async () => void this.#listeners.delete(listener)
+    return { ready: Promise.resolve(), end: () => void this.#listeners.delete(listener) }
   }
 
   async close(): Promise<void> {}

@@ -1,9 +1,16 @@
+import { giveUp } from '../core/deadline.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { Counts, Page, SessionRecord, StoreCall } from '../core/store.ts'
 import { tags } from '../core/tags.ts'
 import type { Keys } from './keys.ts'
 import { recentSessions } from './recent.ts'
 import type { Runner } from './runner.ts'
+
+/** What expired so long ago, in milliseconds, has expired by every idea of Redis's clock. */
+const SETTLED = 1000
+
+/** So many entries are dropped at a time. */
+const CHUNK = 1000
 
 /** What is asked of all sessions together, by the partitions' indexes: the cost does not grow with their number. */
 export class Monitoring {
@@ -31,6 +38,7 @@ export class Monitoring {
   async countByIdleAge(limits: readonly number[], call: StoreCall): Promise<number[]> {
     this.#mustBeIndexed('countByIdleAge()')
     const now = await this.#runner.now(call)
+    await this.#dropExpired(now - SETTLED, call)
     return Promise.all(limits.map((limit) => this.#sum('seen', String(now - limit), call)))
   }
 
@@ -44,6 +52,27 @@ export class Monitoring {
     const count = (tag: string) => this.#runner.send(['ZCOUNT', this.#keys[index](tag), least, '+inf'], call)
     const counts = await Promise.all(tags.map(count))
     return counts.reduce<number>((sum, count) => sum + Number(count), 0)
+  }
+
+  /**
+   * Takes out of `seen` what has expired by itself, which only `guests` and `members` know: writes do so in their partition,
+   * but there may have been none.
+   */
+  async #dropExpired(before: number, call: StoreCall): Promise<void> {
+    const drop = async (tag: string, index: 'guests' | 'members') => {
+      const key = this.#keys[index](tag)
+      while (true) {
+        const words = ['ZRANGE', key, '-inf', String(before), 'BYSCORE', 'LIMIT', '0', String(CHUNK)]
+        const gone = (await this.#runner.send(words, call)) as string[]
+        if (gone.length === 0) return
+        await Promise.all([
+          this.#runner.send(['ZREM', this.#keys.seen(tag), ...gone], call),
+          this.#runner.send(['ZREM', key, ...gone], call),
+        ])
+        if (call.expired) giveUp(call) // guard: deadline
+      }
+    }
+    await Promise.all(tags.flatMap((tag) => [drop(tag, 'guests'), drop(tag, 'members')]))
   }
 
   #mustBeIndexed(name: string): void {

@@ -21,6 +21,7 @@ import type {
   SessionStore,
   StoreCall,
   StoreEvent,
+  Subscription,
 } from '../core/store.ts'
 import { tags } from '../core/tags.ts'
 import { isId } from '../core/token.ts'
@@ -168,9 +169,13 @@ class RedisStore implements SessionStore {
     return { status: status as 'ok' | 'ended' | 'lapsed' }
   }
 
-  async destroy(ref: SessionRef, note: Note, call: StoreCall): Promise<Reply<{ now: number }>> {
-    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.destroy(at, note))
-    return replyOf(words, () => ({ status: 'ok', now: Number(words[1]) }))
+  async destroy(ref: SessionRef, note: Note, call: StoreCall): Promise<Reply<{ now: number; userId: string | null }>> {
+    let userId = ref.userId
+    const words = await this.#runner.onSession(ref, call, (at) => {
+      userId = at.userId
+      return this.#commands.destroy(at, note)
+    })
+    return replyOf(words, () => ({ status: 'ok', now: Number(words[1]), userId }))
   }
 
   listUser(userId: string, call: StoreCall): Promise<SessionRecord[]> {
@@ -237,7 +242,7 @@ class RedisStore implements SessionStore {
     return this.#monitoring.recent(limit, page, call)
   }
 
-  subscribe(listener: (event: StoreEvent) => void, missed: () => void): Promise<() => Promise<void>> {
+  subscribe(listener: (event: StoreEvent) => void, missed: () => void): Subscription {
     return subscribe(this.#connection, this.#commands.keys.channel, listener, missed)
   }
 

@@ -1,16 +1,16 @@
-import type { StoreEvent } from '../core/store.ts'
+import type { StoreEvent, Subscription } from '../core/store.ts'
 import type { RedisConnection } from './clients/node-redis.ts'
 
 /**
  * Listens to what processes tell each other of sessions, over a connection of its own (a subscribed one can do nothing else).
  * @param missed called when the connection is back after it was lost: nobody repeats what was told meanwhile
  */
-export async function subscribe(
+export function subscribe(
   connection: RedisConnection,
   channel: string,
   listener: (event: StoreEvent) => void,
   missed: () => void,
-): Promise<() => Promise<void>> {
+): Subscription {
   const hear = (message: string) => {
     const event = parseEvent(message)
     if (event !== null) listener(event)

@@ -1,6 +1,7 @@
 import { ConfigError } from '../../core/errors.ts'
-import type { StoreCall } from '../../core/store.ts'
+import type { StoreCall, Subscription } from '../../core/store.ts'
 import { warnOnce } from '../../core/warn.ts'
+import { listenOn } from './subscriber.ts'
 
 /** What the store asks of a Redis connection, whichever client is behind it. */
 export interface RedisConnection {
@@ -11,11 +12,8 @@ export interface RedisConnection {
   send(words: readonly string[], call: StoreCall): Promise<unknown>
   /** Calls `listener` now if connected, and each time that the connection is ready again. Returns a function that stops it. */
   onReady(listener: () => void): () => void
-  /**
-   * Listens to a channel over a connection of its own, from when the promise resolves. Calls `missed` each time that this
-   * connection is ready again. Resolves with a function that ends it.
-   */
-  subscribe(channel: string, listener: (message: string) => void, missed: () => void): Promise<() => Promise<void>>
+  /** Listens to a channel over a connection of its own. Calls `missed` each time that this connection is ready again. */
+  subscribe(channel: string, listener: (message: string) => void, missed: () => void): Subscription
 }
 
 /** The part of a node-redis 5 or 6 client that coatcheck uses. */
@@ -31,7 +29,9 @@ export interface NodeRedisClient {
 
 /** The part of a duplicated client that coatcheck uses. */
 export interface NodeRedisSubscriber {
+  readonly isOpen: boolean
   on(event: string, listener: Listener): unknown
+  once(event: string, listener: Listener): unknown
   connect(): Promise<unknown>
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
   destroy(): void
@@ -76,14 +76,8 @@ export function nodeRedis(client: NodeRedisClient): RedisConnection {
       if (client.isReady) listener()
       return () => void client.off('ready', listener)
     },
-    async subscribe(channel, listener, missed) {
-      const subscriber = client.duplicate()
-      // Its errors are those of the client, which somebody listens to.
-      subscriber.on('error', ignored)
-      await subscriber.connect()
-      await subscriber.subscribe(channel, listener)
-      subscriber.on('ready', missed)
-      return async () => subscriber.destroy()
+    subscribe(channel, listener, missed) {
+      return listenOn(client.duplicate(), channel, listener, missed)
     },
   }
 }
@@ -107,5 +101,3 @@ function hearErrors(client: NodeRedisClient): void {
     )
   })
 }
-
-function ignored(): void {}
