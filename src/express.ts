@@ -83,15 +83,24 @@ export function expressSessions<Data>(
       )
     }
     sessions
-      .openRequest(req, req.headers.cookie, clientOf(req))
+      .openRequest(req, req.headers.cookie, clientOf(req, touch))
       .then(attach)
       .then(() => next(), next)
   }
 }
 
 /** Behind a proxy, Express knows the client's address if it trusts the proxy. */
-function clientOf(req: ExpressRequest): Client {
-  return { userAgent: () => req.headers['user-agent'], address: () => req.ip }
+function clientOf(req: ExpressRequest, touch: (req: IncomingMessage) => boolean): Client {
+  return { userAgent: () => req.headers['user-agent'], address: () => req.ip, isActive: () => isActive(req, touch) }
+}
+
+/** What the application's own function throws is reported when it is asked again, at the end of the request. */
+function isActive(req: ExpressRequest, touch: (req: IncomingMessage) => boolean): boolean {
+  try {
+    return touch(req)
+  } catch {
+    return true
+  }
 }
 
 /** Mounted twice: opening the session says so better. */

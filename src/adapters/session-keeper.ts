@@ -32,11 +32,13 @@ export function sessionKeeper(state: RequestState, facts: RequestFacts): Gatekee
     },
     headLeaves() {
       state.headSent = true // guard: head sent
+      const { record, operations } = state
       // A write has extended the session already, and left another record.
-      if (loaded === null || state.record !== loaded || !isActivity(facts)) return
+      const written = record !== loaded
+      if (loaded === null || record === null || (!written && !isActivity(facts))) return
       state.count()
       // The response does not wait for it, and it never rejects.
-      if (state.operations.touchIsDue(loaded)) void state.operations.touchSoftly(loaded)
+      if (written ? operations.countIsDue(record) : operations.touchIsDue(record)) void operations.touchSoftly(record)
     },
     refuse(error) {
       report(error, facts)

@@ -27,6 +27,8 @@ export interface LoginRequest {
 export interface LoggedIn extends Started {
   /** Whether it has the data of the one before. */
   readonly keptData: boolean
+  /** Whether it is the session before, with another token. */
+  readonly continued: boolean
   /** The request's changes, as far as they are in it already. */
   readonly committed: DataChanges
 }
@@ -77,7 +79,7 @@ export class Logins {
       set,
       remove,
     })
-    return rotated && { ...rotated, keptData: true, committed: UNCHANGED }
+    return rotated && { ...rotated, keptData: true, continued: true, committed: UNCHANGED }
   }
 
   async #takeOver(old: SessionRecord, by: string, request: LoginRequest): Promise<LoggedIn> {
@@ -135,7 +137,8 @@ export class Logins {
     const note = this.#events.note('login', 'login', userId, old?.id ?? null)
     const takesOver = old?.userId === userId ? { takesOver: old.id } : {}
     const session: CreateSession = { userId, fields, idleTimeout, lifetime, begun, note, ...takesOver }
-    return { ...(await this.#operations.create(session)), keptData, committed: request.changes }
+    const started = await this.#operations.create(session)
+    return { ...started, keptData, continued: false, committed: request.changes }
   }
 }
 

@@ -1,4 +1,4 @@
-import { ArgumentError, FieldError, HeadersSentError, SessionEndedError } from './errors.ts'
+import { ArgumentError, FieldError, HeadersSentError, SessionEndedError, StoreError } from './errors.ts'
 import { encodeField } from './field-updates.ts'
 import { checkField } from './fields.ts'
 import type { LoggedIn, LoginRequest, Logins } from './logins.ts'
@@ -8,6 +8,7 @@ import { SessionData, UNCHANGED } from './session-data.ts'
 import type { Changes, SessionRecord } from './store.ts'
 import { idOfToken, type Token } from './token.ts'
 import { isRemembered, numberOf } from './user-fields.ts'
+import { warnOnce } from './warn.ts'
 
 type Cookie = { issue: Token } | 'clear' | null
 
@@ -17,6 +18,8 @@ export interface Client {
   readonly userAgent: () => string | undefined
   /** The address, as far as the framework can tell behind its proxies. */
   readonly address: () => string | undefined
+  /** Whether the request counts as activity. Default: it does. */
+  readonly isActive?: () => boolean
 }
 
 const NO_CLIENT: Client = { userAgent: () => undefined, address: () => undefined }
@@ -44,6 +47,8 @@ export class RequestState {
   readonly arrivedAt: number
   /** Set by the adapter once the head of the response has left: from then on no cookie can be sent. */
   headSent = false
+  /** How many requests came with the session before this one. */
+  #before: number
   /** The request is among those that the session counts. */
   #counted = false
   #view: SessionData | null = null
@@ -61,6 +66,7 @@ export class RequestState {
     this.operations = operations
     this.record = record
     this.ended = ended
+    this.#before = record === null ? 0 : (numberOf(record, 'request_count') ?? 0) + operations.requests.of(record.id)
     this.#superseded = superseded
     this.client = client
     this.arrivedAt = arrivedAt
@@ -80,13 +86,20 @@ export class RequestState {
     const record = await operations.load(id, true)
     const superseded = record !== null && record.id !== id
     const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
-    if (!operations.rotationIsDue(record)) return state
+    // A rotation extends the session.
+    if (!operations.rotationIsDue(record) || client.isActive?.() === false) return state
     try {
       await state.rotate('periodic')
       return state
     } catch (error) {
-      if (!(error instanceof SessionEndedError)) throw error
-      return new RequestState(operations, null, { ...asked, ended: true })
+      if (error instanceof SessionEndedError) return new RequestState(operations, null, { ...asked, ended: true })
+      if (!(error instanceof StoreError)) throw error
+      // As with a touch: what was read can be served.
+      warnOnce(
+        'COATCHECK_ROTATION_FAILED',
+        `A due rotation failed (${error.code}); the next request tries again. Said once.`,
+      )
+      return state
     }
   }
 
@@ -95,11 +108,9 @@ export class RequestState {
     return this.#viewed().values
   }
 
-  /** How many requests have come with this session, this one included. */
+  /** How many requests have come with this session, this one included: as it was when this one came. */
   get requestCount(): number {
-    if (this.record === null) return 0
-    const stored = numberOf(this.record, 'request_count') ?? 0
-    return stored + this.operations.requests.of(this.record.id) + (this.#counted ? 0 : 1)
+    return this.record === null ? 0 : this.#before + 1
   }
 
   /** Counts this request, once, with the next touch or commit of its session. */
@@ -209,6 +220,7 @@ export class RequestState {
     const started = await logins.login(before, { ...request, changes, begun: this.arrivedAt })
     this.record = started.record
     this.#counted = true
+    if (!started.continued) this.#before = 0
     this.#superseded = false
     this.#idleTimeout = null
     this.#cookie = { issue: started.token }
@@ -314,6 +326,7 @@ export class RequestState {
       note: this.operations.events.note('created', 'request'),
     })
     this.#counted = true
+    this.#before = 0
     this.record = record
     this.#cookie = { issue: token }
     this.#idleTimeout = null
