@@ -166,14 +166,19 @@ export class Session<Data = Record<string, unknown>> {
    */
   async devices(): Promise<Device[]> {
     const own = await this.#user.list()
-    return own.map((session) => ({ ...session, current: session.id === this.id }))
+    const listed = own.some(({ id }) => id === this.id)
+    // Another request may have rotated the session since this one came.
+    const current = listed ? this.id : (await this.#state.operations.load(this.id ?? ''))?.id
+    return own.map((session) => ({ ...session, current: session.id === current }))
   }
 
   /** Ends one session of this session's user. @returns whether the user had it @throws SessionEndedError, StoreError */
   async revoke(id: string): Promise<boolean> {
     const user = this.#user
-    const revoke = () => user.revoke(id, this.#actor)
-    return id === this.id ? this.#end(revoke) : revoke()
+    const session = await user.find(id)
+    if (session === null) return false
+    const revoke = () => user.end(session, this.#actor)
+    return session.id === this.id ? this.#end(revoke) : revoke()
   }
 
   /** Ends the user's sessions on one device. @returns how many there were @throws SessionEndedError, ArgumentError, StoreError */

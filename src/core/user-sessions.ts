@@ -2,7 +2,7 @@ import { SessionEndedError } from './errors.ts'
 import type { SessionEvents } from './events.ts'
 import type { Operations } from './operations.ts'
 import { infoOf, type SessionInfo } from './record.ts'
-import type { Note } from './store.ts'
+import type { Note, SessionRef } from './store.ts'
 import { checkUserId, isId } from './token.ts'
 import { checkDeviceId, checkRoles, encodeRoles } from './user-fields.ts'
 
@@ -35,11 +35,20 @@ export class UserSessions {
    * @throws StoreError
    */
   async revoke(id: string, options: RevokeOptions = {}): Promise<boolean> {
-    if (!isId(id)) return false
-    const record = await this.#operations.load(id)
+    const session = await this.find(id)
+    return session !== null && this.end(session, options)
+  }
+
+  /** The session of this user that an id leads to, or `null`. @internal */
+  async find(id: string): Promise<SessionRef | null> {
+    const record = isId(id) ? await this.#operations.load(id) : null
     // A session keeps its user as long as it lives.
-    if (record?.userId !== this.#userId) return false // guard: of this user
-    return this.#operations.destroy(record, this.#note('revoked', 'revoke', options))
+    return record?.userId === this.#userId ? record : null // guard: of this user
+  }
+
+  /** Ends a session that was found. @internal */
+  end(session: SessionRef, options: RevokeOptions): Promise<boolean> {
+    return this.#operations.destroy(session, this.#note('revoked', 'revoke', options))
   }
 
   /**
