@@ -63,7 +63,8 @@ export class Logins {
     // The session has ended since the request came. What it was to keep is gone: that must not pass in silence.
     const { set, remove } = request.changes
     const isMissed = dataFields(old.fields).size + set.size + remove.length > 0
-    if (keepData && isMissed && (old.userId === null || old.userId === userId)) throw new SessionEndedError()
+    const isSwitch = old.userId !== null && old.userId !== userId
+    if (keepData && isMissed && !isSwitch) throw new SessionEndedError()
     return this.#begin(null, request)
   }
 
@@ -71,8 +72,8 @@ export class Logins {
   async #again(old: SessionRecord, request: LoginRequest): Promise<LoggedIn | null> {
     const { idleTimeout, lifetime } = request
     const set = detailFields(request.details)
-    if (request.details.deviceId === null) keepField(old, 'device_id', set)
-    const remove = DETAIL_FIELDS.filter((field) => !set.has(field) && old.fields.has(field))
+    // The device stays what it was. All else is as this login says, whatever others have written since the request came.
+    const remove = DETAIL_FIELDS.filter((field) => !set.has(field) && field !== 'device_id')
     const rotated = await this.#operations.replaceToken(old, {
       note: this.#events.note('rotated', 'login', request.userId),
       renew: { idleTimeout, lifetime },
@@ -140,12 +141,6 @@ export class Logins {
     const started = await this.#operations.create(session)
     return { ...started, keptData, continued: false, committed: request.changes }
   }
-}
-
-/** The device stays what it was. */
-function keepField(record: SessionRecord, field: string, set: Map<string, string>): void {
-  const text = record.fields.get(field)
-  if (text !== undefined) set.set(field, text)
 }
 
 function lapsesByItself(): void {}
