@@ -65,7 +65,8 @@ export class Logins {
     const isMissed = dataFields(old.fields).size + set.size + remove.length > 0
     const isSwitch = old.userId !== null && old.userId !== userId
     if (keepData && isMissed && !isSwitch) throw new SessionEndedError()
-    return this.#begin(null, request)
+    // Of another user nothing is kept, not even what this request has changed.
+    return this.#begin(null, { ...request, keepData: keepData && !isSwitch })
   }
 
   /** The same user in the same partition: one step, on one hash. `null`: the session has ended. */
