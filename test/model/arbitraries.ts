@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Beginning, Data, Rules } from './operations.ts'
+import type { Beginning, Data, Login, Rules } from './operations.ts'
 import { Refused } from './operations.ts'
 
 // What commands are made of. Few different things, so that they meet.
@@ -22,13 +22,52 @@ export const anyRules: fc.Arbitrary<Rules> = fc.record(
     touchInterval: hours(0, 0.5, 1, 2),
     rotationGrace: hours(0, 1, 3),
     reuseWindow: hours(0, 2),
+    rotateEvery: hours(1, 2, 3),
+    revokeOnReuse: fc.boolean(),
     monitoring: fc.constantFrom(true, true, true, false),
     maxPerUser: fc.record({
       limit: fc.constantFrom(2, 2, 3, 1),
       whenFull: fc.constantFrom('evict-oldest', 'evict-oldest', 'refuse'),
     }),
   },
-  { requiredKeys: ['idleTimeout', 'lifetime', 'rotationGrace', 'reuseWindow', 'monitoring', 'maxPerUser'] },
+  {
+    requiredKeys: [
+      ...(['idleTimeout', 'lifetime', 'rotationGrace', 'reuseWindow'] as const),
+      ...(['revokeOnReuse', 'monitoring', 'maxPerUser'] as const),
+    ],
+  },
+)
+
+export const anyUser = fc.oneof(
+  { weight: 30, arbitrary: fc.constantFrom(USERS[0], USERS[0], ...USERS) },
+  { weight: 1, arbitrary: fc.constant('') },
+)
+
+export const anyRoles = fc.oneof(
+  { weight: 12, arbitrary: fc.constantFrom<string[]>(['admin'], ['a', 'b'], ['a', 'a'], []) },
+  { weight: 1, arbitrary: fc.constantFrom<string[]>([''], 'admin' as never) },
+)
+
+export const anyDeviceId = fc.oneof(
+  { weight: 30, arbitrary: fc.constantFrom('phone', 'phone', 'laptop') },
+  { weight: 1, arbitrary: fc.constant('') },
+)
+
+const anyDetails = { roles: anyRoles, device: fc.constantFrom('my phone', 'Chrome on macOS'), deviceId: anyDeviceId }
+
+export const anyLogin: fc.Arbitrary<Login> = fc.oneof(
+  { weight: 1, arbitrary: fc.constant({}) },
+  {
+    weight: 3,
+    arbitrary: fc.record(
+      {
+        ...anyDetails,
+        data: fc.constantFrom('keep', 'drop'),
+        remember: fc.record({ idleTimeout: hours(2, 6, 12), lifetime: hours(6, 12, 48) }, { requiredKeys: [] }),
+      },
+      { requiredKeys: [] },
+    ),
+  },
 )
 
 export const anyBeginning: fc.Arbitrary<Beginning> = fc.oneof(
@@ -37,7 +76,7 @@ export const anyBeginning: fc.Arbitrary<Beginning> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record(
-      { userId: fc.constantFrom(...USERS), idleTimeout: hours(0.5, 1, 3), lifetime: hours(3, 6, 24) },
+      { userId: fc.constantFrom(...USERS), ...anyDetails, idleTimeout: hours(0.5, 1, 3), lifetime: hours(3, 6, 24) },
       { requiredKeys: [] },
     ),
   },

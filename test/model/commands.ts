@@ -1,42 +1,24 @@
 import fc from 'fast-check'
-import { anyBeginning, anyCounter, anyData, anyField, anyInterval, anyValue, CHANGES, NOBODY } from './arbitraries.ts'
+import {
+  anyBeginning,
+  anyCounter,
+  anyData,
+  anyDeviceId,
+  anyField,
+  anyInterval,
+  anyLogin,
+  anyRoles,
+  anyUser,
+  anyValue,
+  CHANGES,
+} from './arbitraries.ts'
 import type { Model } from './model.ts'
-import type { Operations, Who } from './operations.ts'
+import type { InRequests, Operations, Visit, Who } from './operations.ts'
+import { anyone, anyVisit, anyVisitor, type Chosen, isPick, resolve } from './picks.ts'
 import type { Act, World } from './world.ts'
 
 // What can happen, one command an operation. Each says whose session it is about only when it runs: by then it is known
 // which there are.
-
-/** Among which tokens to choose. */
-const GROUPS: Record<string, (model: Model) => Who[]> = {
-  living: (model) => model.living(),
-  moved: (model) => model.moved(),
-  any: (model) => model.handles(),
-  none: () => NOBODY,
-}
-
-/** The nth newest token of a group. */
-class Pick {
-  readonly #group: string
-  readonly #nth: number
-
-  constructor(group: string, nth: number) {
-    this.#group = group
-    this.#nth = nth
-  }
-
-  from(model: Model): Who | undefined {
-    const tokens = GROUPS[this.#group]?.(model).reverse() ?? []
-    return tokens[this.#nth % tokens.length]
-  }
-
-  toString(): string {
-    return `${this.#group}[${this.#nth}]`
-  }
-}
-
-const anyGroup = fc.constantFrom(...Array(9).fill('living'), 'moved', 'moved', 'moved', 'any', 'any', 'any', 'none')
-const anyone = fc.tuple(anyGroup, fc.nat(11)).map(([group, nth]) => new Pick(group, nth))
 
 type Call = (...args: unknown[]) => unknown
 
@@ -48,19 +30,24 @@ class Operation implements fc.AsyncCommand<Model, World> {
   constructor(name: keyof Operations, args: readonly unknown[]) {
     this.#name = name
     this.#args = args
-    this.#shown = args.map((arg) => (arg instanceof Pick ? `${arg}` : fc.stringify(arg))).join(', ')
+    this.#shown = args.map((arg) => (isPick(arg) ? `${arg}` : fc.stringify(arg))).join(', ')
   }
 
   check(model: Model): boolean {
-    if (this.#name === 'recent') return model.rules.monitoring
-    return this.#args.every((arg) => !(arg instanceof Pick) || arg.from(model) !== undefined)
+    if (['recent', 'pages', 'stats'].includes(this.#name)) return model.rules.monitoring
+    return this.#args.every((arg) => !isPick(arg) || resolve(arg, model) !== undefined)
   }
 
   async run(model: Model, world: World): Promise<void> {
-    const args = this.#args.map((arg) => (arg instanceof Pick ? arg.from(model) : arg))
+    const args = this.#args.map((arg) => resolve(arg, model))
     this.#shown = args.map((arg) => fc.stringify(arg)).join(', ')
     const act: Act = (on) => (on[this.#name] as Call).apply(on, args)
     await world.step(model, this.#name, act)
+  }
+
+  /** With a first argument. */
+  on(first: unknown): Operation {
+    return new Operation(this.#name, [first, ...this.#args])
   }
 
   toString(): string {
@@ -88,9 +75,30 @@ class Travel implements fc.AsyncCommand<Model, World> {
   }
 }
 
-/** For each parameter of an operation what to call it with; a `Pick` where it asks for somebody's session. */
+/** Several, one after the other. */
+class Series implements fc.AsyncCommand<Model, World> {
+  readonly #commands: readonly fc.AsyncCommand<Model, World>[]
+
+  constructor(commands: readonly fc.AsyncCommand<Model, World>[]) {
+    this.#commands = commands
+  }
+
+  check(model: Model): boolean {
+    return this.#commands[0]?.check(model) ?? false
+  }
+
+  async run(model: Model, world: World): Promise<void> {
+    for (const command of this.#commands) if (command.check(model)) await command.run(model, world)
+  }
+
+  toString(): string {
+    return this.#commands.join(', ')
+  }
+}
+
+/** For each parameter of an operation what to call it with; a pick where it asks for somebody's session or a request. */
 type Arbitraries<Parameters extends unknown[]> = {
-  [I in keyof Parameters]: fc.Arbitrary<Who extends Parameters[I] ? Pick : Parameters[I]>
+  [I in keyof Parameters]: fc.Arbitrary<Who extends Parameters[I] ? Chosen : Parameters[I]>
 }
 
 function operation<Name extends keyof Operations>(
@@ -102,18 +110,55 @@ function operation<Name extends keyof Operations>(
   return { weight, arbitrary: all.map((args) => new Operation(name, args)) }
 }
 
+/** What a handler does in its request, less the request. */
+function deed<Name extends keyof InRequests>(
+  weight: number,
+  name: Name,
+  ...args: Parameters<InRequests[Name]> extends [Visit, ...infer Rest extends unknown[]] ? Arbitraries<Rest> : never
+) {
+  const all = fc.tuple(...(args as fc.Arbitrary<unknown>[]))
+  return { weight, arbitrary: all.map((args) => new Operation(name, args)) }
+}
+
 const INCREMENTS = [1, 1, 1, -1, -7, -7, 0, 2 ** 53 - 1, 1 - 2 ** 53, 1.5, 2 ** 53, Number.NaN]
 
+const anyDeed = fc.oneof(
+  deed(12, 'login', anyUser, anyLogin),
+  deed(2, 'logout'),
+  deed(2, 'rotateHere'),
+  deed(2, 'setRoles', anyRoles),
+  deed(2, 'devices'),
+  deed(2, 'revokeMine', anyone),
+  deed(2, 'revokeMyDevice', anyDeviceId),
+  deed(2, 'revokeMyOthers'),
+  deed(1, 'revokeAllMine'),
+)
+const anyWrite = fc.oneof(deed(1, 'write', anyData))
+
+/** A request that nobody interrupts. */
+const anyRequest = fc
+  .tuple(anyVisitor, fc.array(anyWrite, { maxLength: 1 }), fc.array(anyDeed, { maxLength: 1 }))
+  .map(([who, writes, deeds]) => {
+    const answer = new Operation('answer', [])
+    const handled = [...writes, ...deeds, answer].map((deed) => deed.on(anyVisit.newest))
+    return new Series([new Operation('open', [who]), ...handled])
+  })
+
+/** A login that dies between two of its steps, or takes far too long. */
+const anyAbandoned = fc
+  .tuple(anyone, anyInterval)
+  .map(([who, ms]) => new Series([new Operation('abandon', [who]), new Travel(ms), new Operation('release', [])]))
+
 export const anyCommand: fc.Arbitrary<fc.AsyncCommand<Model, World>> = fc.oneof(
-  { weight: 5, arbitrary: anyInterval.map((ms) => new Travel(ms)) },
-  operation(12, 'create', anyData, anyBeginning),
-  operation(5, 'load', anyone),
+  { weight: 8, arbitrary: anyInterval.map((ms) => new Travel(ms)) },
+  operation(10, 'create', anyData, anyBeginning),
+  operation(6, 'load', anyone),
   operation(1, 'peek', anyone),
   operation(3, 'touch', anyone),
-  operation(3, 'set', anyone, anyData),
+  operation(2, 'set', anyone, anyData),
   operation(3, 'update', anyone, anyField, fc.constantFrom(...CHANGES)),
-  operation(3, 'update', anyone, anyCounter, anyValue.map(constantly)),
-  operation(4, 'increment', anyone, anyCounter, fc.constantFrom(...INCREMENTS)),
+  operation(2, 'update', anyone, anyCounter, anyValue.map(constantly)),
+  operation(3, 'increment', anyone, anyCounter, fc.constantFrom(...INCREMENTS)),
   operation(
     3,
     'setIdleTimeout',
@@ -126,7 +171,23 @@ export const anyCommand: fc.Arbitrary<fc.AsyncCommand<Model, World>> = fc.oneof(
   operation(1, 'find', anyone),
   operation(1, 'revoke', anyone),
   operation(1, 'count'),
+  operation(1, 'stats'),
   operation(1, 'recent', fc.constantFrom(1, 2, 50, 1000, 0, 1.5)),
+  operation(1, 'pages', fc.constantFrom(1, 2, 3)),
+  operation(2, 'listOf', anyUser),
+  operation(2, 'revokeOf', anyUser, anyone),
+  operation(1, 'revokeDeviceOf', anyUser, anyDeviceId),
+  operation(2, 'revokeOthersOf', anyUser, anyone),
+  operation(1, 'revokeAllOf', anyUser),
+  operation(2, 'setRolesOf', anyUser, anyRoles),
+  operation(1, 'revokeEveryone'),
+  { weight: 14, arbitrary: anyRequest },
+  operation(6, 'open', anyVisitor),
+  { weight: 2, arbitrary: fc.tuple(anyVisit.any, anyWrite).map(([visit, deed]) => deed.on(visit)) },
+  { weight: 5, arbitrary: fc.tuple(anyVisit.any, anyDeed).map(([visit, deed]) => deed.on(visit)) },
+  { weight: 5, arbitrary: anyVisit.any.map((visit) => new Operation('answer', [visit])) },
+  operation(1, 'held', anyone),
+  { weight: 1, arbitrary: anyAbandoned },
 )
 
 function constantly(value: unknown): () => unknown {

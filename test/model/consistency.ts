@@ -11,7 +11,9 @@ local keys = {}
 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
   local holds
   if redis.call('TYPE', key).ok == 'hash' then
-    holds = redis.call('HMGET', key, '_successor', '_grace_until', 'last_accessed_at', 'user_id')
+    holds = redis.call('HMGET', key, '_successor', '_grace_until', 'last_accessed_at', 'user_id', '_reused')
+  elseif redis.call('TYPE', key).ok == 'string' then
+    holds = {}
   else
     holds = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   end
@@ -19,7 +21,7 @@ for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
 end
 return keys`
 
-type Key = [key: string, kind: 'hash' | 'zset', expires: number, holds: (string | null)[]]
+type Key = [key: string, kind: 'hash' | 'zset' | 'string', expires: number, holds: (string | null)[]]
 
 /** How to read what Redis holds in the words of the model. */
 interface Reading {
@@ -44,11 +46,12 @@ export async function assertHeld(
   ])
   const keys = reply as unknown as Key[]
   const found = new Map<Handle | string, Stored>()
-  for (const [key, kind, expiry, [successor, graceUntil]] of keys) {
+  for (const [key, kind, expiry, [successor, graceUntil, , , reused]] of keys) {
     if (kind !== 'hash') continue
     const leads = successor != null && {
       successor: handleOf(successor) ?? Number.NaN,
       graceUntil: Number(graceUntil) + travelled,
+      reused: reused != null,
     }
     const id = key.slice(prefix.length).replace(/^\{(..)\}:/, '$1')
     found.set(handleOf(id) ?? key, { ...leads, expires: expiry + travelled })

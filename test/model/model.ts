@@ -1,187 +1,297 @@
-import { expiryOf, type Living, type Stored, type Tombstone, touchEvery } from './entries.ts'
-import type { Beginning, Data, Handle, Listed, Operations, Rules, Seen, Who } from './operations.ts'
-import { Refused } from './operations.ts'
-import { checked, checkField, toObject } from './values.ts'
+import { type Details, expiryOf, type Living, touchEvery } from './entries.ts'
+import {
+  type Cookie,
+  type Data,
+  type Handle,
+  type Login,
+  type Operations,
+  Refused,
+  type Standing,
+  type Visit,
+  type Who,
+} from './operations.ts'
+import { Outside } from './outside.ts'
+import { changed, checkDetails, checkField, checkUserId, differences } from './values.ts'
 
-// What coatcheck promises, as plainly as it can be said: sessions are objects in a list, and time is a number. It shares
-// nothing with src/, so that a mistake made there is not made here too.
+// What coatcheck promises, as plainly as it can be said. It shares nothing with src/, so that a mistake made there is not
+// made here too.
 
-export class Model implements Operations {
-  now = 0
-  readonly rules: Rules
-  readonly #entries: (Living | Tombstone | null)[] = []
+/** One request. What it knows of its session is from when it last looked; others may have changed it since. */
+interface Request {
+  readonly openedAt: number
+  readonly ended: boolean
+  session: Handle | null
+  /** The session as this request knows it. */
+  known: Living | null
+  /** `session.data`. */
+  values: Map<string, unknown>
+  cookie: Cookie
+  /** Somebody else has the session's token. */
+  superseded: boolean
+  /** Nothing has been written in it. */
+  readsOnly: boolean
+}
 
-  constructor(rules: Rules) {
-    this.rules = rules
+/** The address from which all requests come, as far as it is kept. */
+const NETWORK = '192.0.2.0'
+
+/** The one among the texts that nobody was given which is a token. */
+const TOKEN = /^[\w-]{42}[AEIMQUYcgkosw048]$/
+
+const EMPTY: ReadonlyMap<string, unknown> = new Map()
+
+export class Model extends Outside implements Operations {
+  readonly #requests: (Request | null)[] = []
+
+  /** Those that have not been answered. */
+  visits(): Visit[] {
+    return [...this.#requests.keys()].filter((nth) => this.#requests[nth]).map((nth) => ({ nth }))
   }
 
-  create(data: Data, { userId, lifetime = this.rules.lifetime, idleTimeout }: Beginning): Handle {
-    const idle = idleTimeout ?? Math.min(this.rules.idleTimeout, lifetime)
-    if (userId === '' || lifetime < 1 || idle < 1 || idle > lifetime) throw new Refused('ERR_ARGUMENT')
-    const own = checked(data)
-    if (userId !== undefined) this.#makeRoom(userId)
-    const { now } = this
-    const times = { createdAt: now, lastAccessedAt: now, deadline: now + lifetime, idleTimeout: idle }
-    return this.#entries.push({ userId: userId ?? null, ...times, data: own }) - 1
+  /** No request lasts for half an hour. */
+  dropVisits(): void {
+    this.#requests.fill(null)
   }
 
-  load(who: Who): Seen | null {
-    const session = this.#follow(who)
-    if (session === null) return null
-    const { lastAccessedAt, idleTimeout } = this.#of(session)
-    if (this.now - lastAccessedAt >= touchEvery(this.rules, idleTimeout)) this.touch(session)
-    return this.peek(session)
-  }
-
-  peek(who: Who): Seen | null {
-    const session = this.#follow(who)
-    return session === null ? null : { ...this.#listed(session), data: toObject(this.#of(session).data) }
-  }
-
-  touch(who: Who): boolean {
-    const session = this.#follow(who)
-    if (session !== null) this.#of(session).lastAccessedAt = this.now
-    return session !== null
-  }
-
-  set(who: Who, data: Data): void {
-    const own = checked(data)
-    this.#accessed(who).data = own
-  }
-
-  update(who: Who, field: string, change: (current: unknown) => unknown): unknown {
-    checkField(field)
-    // That the change threw is said only where there is a session, which has been accessed all the same.
-    const { data } = this.#accessed(who)
-    const next = checked({ [field]: change(structuredClone(data.get(field))) })
-    if (next.has(field)) data.set(field, next.get(field))
-    else data.delete(field)
-    return structuredClone(data.get(field))
-  }
-
-  increment(who: Who, field: string, by: number): number {
-    checkField(field)
-    if (!Number.isSafeInteger(by)) throw new Refused('ERR_ARGUMENT')
-    const { data } = this.#living(who)
-    const value = data.has(field) ? data.get(field) : 0
-    // From 1e21 on, a number is not written as an integer.
-    if (!Number.isInteger(value) || Math.abs(Number(value)) >= 1e21) throw new Refused('ERR_FIELD_NOT_INTEGER', field)
-    const sum = Number(value) + by
-    if (!Number.isSafeInteger(value) || !Number.isSafeInteger(sum)) throw new Refused('ERR_FIELD_RANGE', field)
-    this.#accessed(who).data.set(field, sum)
-    return sum
-  }
-
-  setIdleTimeout(who: Who, idleTimeout: number): void {
-    if (idleTimeout < 1 || idleTimeout > this.rules.lifetime) throw new Refused('ERR_ARGUMENT')
-    this.#accessed(who).idleTimeout = idleTimeout
-  }
-
-  timeToLive(who: Who): number | null {
-    const session = this.#follow(who)
-    return session === null ? null : expiryOf(this.#of(session)) - this.now
-  }
-
-  rotate(who: Who): { token: boolean; session: Handle } {
-    const living = this.#living(who)
-    const session = this.#entries.indexOf(living)
-    // Rotated already, and the grace lasts: the new token has gone to whoever did it.
-    if (session !== who) return { token: false, session }
-    const { rotationGrace, reuseWindow } = this.rules
-    const expires = Math.min(this.now + Math.max(rotationGrace, reuseWindow), living.deadline)
-    const successor = this.#entries.length
-    this.#entries[session] = { successor, graceUntil: this.now + rotationGrace, expires }
-    this.#entries.push(living)
-    this.touch(successor)
-    return { token: true, session: successor }
-  }
-
-  destroy(who: Who): boolean {
-    const session = this.#follow(who)
-    if (session !== null) this.#entries[session] = null
-    return session !== null
-  }
-
-  find(who: Who): Seen | null {
-    return this.peek(who)
-  }
-
-  revoke(who: Who): boolean {
-    return this.destroy(who)
-  }
-
-  count(): number {
-    return this.living().length
-  }
-
-  recent(limit: number): Listed[] {
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new Refused('ERR_ARGUMENT')
-    const listed = this.living().map((session) => this.#listed(session))
-    return listed.sort((a, b) => b.lastAccessedAt - a.lastAccessedAt).slice(0, limit)
-  }
-
-  /** Every token that has been handed out. */
-  handles(): Handle[] {
-    return [...this.#entries.keys()]
-  }
-
-  /** Those that are a living session's own. */
-  living(): Handle[] {
-    return this.handles().filter((handle) => this.#follow(handle) === handle)
-  }
-
-  /** Those that were rotated and still lead to a session. */
-  moved(): Handle[] {
-    return this.handles().filter((handle) => ![handle, null].includes(this.#follow(handle)))
-  }
-
-  /** What a store is to hold now, by token. */
-  stored(): Map<Handle, Stored> {
-    const stored = new Map<Handle, Stored>()
-    for (const [handle, entry] of this.#entries.entries()) {
-      if (entry === null) continue
-      const held = 'successor' in entry ? entry : { expires: expiryOf(entry) }
-      if (this.now < held.expires) stored.set(handle, held)
+  open(who: Who): Standing {
+    const session = this.followToken(who)
+    const cookie = typeof who === 'number' || TOKEN.test(who)
+    const request: Request = {
+      openedAt: this.now,
+      ended: cookie && session === null,
+      session,
+      known: session === null ? null : this.of(session),
+      values: new Map(structuredClone(session === null ? EMPTY : this.of(session).data)),
+      cookie: null,
+      superseded: session !== who,
+      readsOnly: true,
     }
-    return stored
+    const visit = { nth: this.#requests.push(request) - 1 }
+    const { rotateEvery } = this.rules
+    const { known } = request
+    if (rotateEvery !== undefined && known && this.now - (known.rotatedAt ?? known.createdAt) >= rotateEvery) {
+      this.#rotate(request, 'periodic')
+      request.readsOnly = true
+    }
+    return this.#standing(visit)
   }
 
-  /** The living session that this leads to, over as many rotations as their graces allow. */
-  #follow(who: Who): Handle | null {
-    const entry = typeof who === 'number' ? this.#entries[who] : undefined
-    if (typeof who === 'string' || !entry) return null
-    if ('successor' in entry) return this.now < entry.graceUntil ? this.#follow(entry.successor) : null
-    return this.now < expiryOf(entry) ? who : null
+  write(visit: Visit, data: Data): Standing {
+    const { values } = this.#request(visit)
+    for (const [field, value] of Object.entries(data)) {
+      if (field === '__proto__') checkField(field)
+      values.set(field, value)
+    }
+    return this.#standing(visit)
   }
 
-  #living(who: Who): Living {
-    const session = this.#follow(who)
+  login(visit: Visit, userId: string, options: Login): Standing {
+    const request = this.#request(visit)
+    const { data = 'keep', remember } = options
+    const lifetime = remember?.lifetime ?? this.rules.lifetime
+    const idleTimeout = remember?.idleTimeout ?? Math.min(this.rules.idleTimeout, lifetime)
+    checkUserId(userId)
+    if (lifetime < 1 || idleTimeout < 1 || idleTimeout > lifetime) throw new Refused('ERR_ARGUMENT')
+    const details = { ...checkDetails(options), ip: NETWORK, remembered: remember !== undefined }
+    const { known } = request
+    const changes = differences(known?.data ?? EMPTY, request.values)
+    const isAnothers = known !== null && known.userId !== null && known.userId !== userId
+    const keeps = data === 'keep' && !isAnothers
+    const at = request.session === null ? null : this.follow(request.session)
+
+    if (known !== null && at !== null && keeps && known.userId === userId && onSameDevice(known, details)) {
+      const { deviceId } = known
+      const { now } = this
+      const renewed = { createdAt: now, authenticatedAt: now, deadline: now + lifetime, idleTimeout }
+      const news = { ...details, deviceId, ...renewed }
+      // What the request has changed is written at its end.
+      this.#hands(request, this.replace(at, 0, 'login', news), news)
+      return this.#standing(visit)
+    }
+    const isMissed = known !== null && known.data.size + changes.set.size + changes.remove.length > 0
+    if (at === null && keeps && isMissed) throw new Refused('ERR_SESSION_ENDED')
+    const own = keeps ? changed(at === null ? EMPTY : this.of(at).data, changes) : EMPTY
+    const session = this.begin({ userId, lifetime, idleTimeout, ...details, data: own }, request.openedAt, at)
+    this.tell('login', 'login', session, at)
+    if (at !== null) this.end(at, 'destroyed', 'login')
+    this.#hands(request, session, this.of(session))
+    request.values = new Map(structuredClone(own))
+    return this.#standing(visit)
+  }
+
+  setRoles(visit: Visit, roles: readonly string[]): Standing {
+    const request = this.#request(visit)
+    const details = checkDetails({ roles })
+    const session = request.session === null ? null : this.follow(request.session)
     if (session === null) throw new Refused('ERR_SESSION_ENDED')
-    return this.#of(session)
+    const news = { roles: details.roles }
+    this.#hands(request, this.replace(session, 0, 'roles', news), news)
+    return this.#standing(visit)
   }
 
-  /** The session, for what counts as activity. */
-  #accessed(who: Who): Living {
-    const living = this.#living(who)
-    living.lastAccessedAt = this.now
-    return living
+  rotateHere(visit: Visit): Standing {
+    this.#rotate(this.#request(visit), 'rotate')
+    return this.#standing(visit)
   }
 
-  #of(session: Handle): Living {
-    return this.#entries[session] as Living
+  logout(visit: Visit): Standing {
+    const request = this.#request(visit)
+    const session = request.session === null ? null : this.follow(request.session)
+    if (session !== null) this.end(session, 'destroyed', 'logout')
+    this.#forget(request)
+    return this.#standing(visit)
   }
 
-  #listed(session: Handle): Listed {
-    const { data: _, ...living } = this.#of(session)
-    return { session, ...living, expiresAt: expiryOf(this.#of(session)) }
+  devices(visit: Visit): Standing {
+    const request = this.#request(visit)
+    const own = this.listOf(this.#userOf(request))
+    const current = this.#here(request)
+    return this.#standing(
+      visit,
+      own.map((session) => ({ ...session, current: session.session === current })),
+    )
   }
 
-  /** For one session more of this user. */
-  #makeRoom(userId: string): void {
-    const { limit, whenFull } = this.rules.maxPerUser
-    const own = this.living().filter((session) => this.#of(session).userId === userId)
-    if (own.length >= limit && whenFull === 'refuse') throw new Refused('ERR_USER_LIMIT')
-    own.sort((a, b) => this.#of(a).createdAt - this.#of(b).createdAt)
-    for (const oldest of own.slice(0, Math.max(0, own.length - limit + 1))) this.#entries[oldest] = null
+  revokeMine(visit: Visit, who: Who): Standing {
+    const request = this.#request(visit)
+    const userId = this.#userOf(request)
+    const isMine = who === request.session
+    const revoked = this.revokeOf(userId, who)
+    if (isMine) this.#forget(request)
+    return this.#standing(visit, revoked)
   }
+
+  revokeMyDevice(visit: Visit, deviceId: string): Standing {
+    const request = this.#request(visit)
+    const isMine = deviceId === request.known?.deviceId
+    const revoked = this.revokeDeviceOf(this.#userOf(request), deviceId)
+    if (isMine) this.#forget(request)
+    return this.#standing(visit, revoked)
+  }
+
+  revokeMyOthers(visit: Visit): Standing {
+    const request = this.#request(visit)
+    return this.#standing(visit, this.revokeOthersOf(this.#userOf(request), request.session ?? ''))
+  }
+
+  revokeAllMine(visit: Visit): Standing {
+    const request = this.#request(visit)
+    const revoked = this.revokeAllOf(this.#userOf(request))
+    this.#forget(request)
+    return this.#standing(visit, revoked)
+  }
+
+  answer(visit: Visit): Standing {
+    const request = this.#request(visit)
+    const { known } = request
+    // Whatever becomes of it, the request is over.
+    this.#requests[visit.nth] = null
+    const changes = differences(known?.data ?? EMPTY, request.values)
+    const hasChanged = changes.set.size > 0 || (known !== null && changes.remove.length > 0)
+    if (hasChanged) this.#commit(request, changes)
+    else if (known !== null && request.readsOnly) this.#touch(request.session as Handle, known)
+    return this.#standingOf(request)
+  }
+
+  held(who: Who): string[] {
+    if (this.follow(who) === null) return ['ended']
+    return ['ok', ...Array(6).fill('sealed'), 'lapsed', 'ended', 'sealed', 'ended', 'ok']
+  }
+
+  #abandoned: Handle | null = null
+
+  abandon(who: Who): boolean {
+    this.#abandoned = this.follow(who)
+    return this.#abandoned !== null
+  }
+
+  release(): string {
+    return this.#abandoned !== null && this.stored().has(this.#abandoned) ? 'lapsed' : 'ended'
+  }
+
+  #rotate(request: Request, cause: string): void {
+    if (request.session === null || request.superseded) return
+    const session = this.follow(request.session)
+    if (session === null) throw new Refused('ERR_SESSION_ENDED')
+    if (session === request.session) this.#hands(request, this.replace(session, this.rules.rotationGrace, cause), {})
+    // Somebody else has done so, and hands out the token.
+    else this.#goesOn(request, session, {})
+  }
+
+  #commit(request: Request, changes: ReturnType<typeof differences>): void {
+    const { known } = request
+    if (request.session === null || known === null) {
+      const { lifetime, idleTimeout } = this.rules
+      const details: Details = { roles: [], device: null, deviceId: null, ip: null, remembered: false }
+      const data = changed(EMPTY, changes)
+      const session = this.begin({ userId: null, lifetime, idleTimeout, ...details, data }, this.now)
+      this.tell('created', 'request', session)
+      this.#hands(request, session, this.of(session))
+      return
+    }
+    const session = this.follow(request.session)
+    if (session === null) throw new Refused('ERR_SESSION_ENDED')
+    this.access(session, { data: changed(this.of(session).data, changes) })
+    this.#goesOn(request, session, { data: changed(known.data, changes) })
+  }
+
+  /** Fails soft, and looks at the session again. */
+  #touch(at: Handle, known: Living): void {
+    const every = touchEvery(this.rules, known.idleTimeout)
+    const session = this.follow(at)
+    if (session === null || this.now - known.lastAccessedAt < every) return
+    if (this.now - this.of(session).lastAccessedAt >= every) this.access(session)
+  }
+
+  /** The request hands out the session's token from now on. */
+  #hands(request: Request, session: Handle, news: Partial<Living>): void {
+    this.#goesOn(request, session, news)
+    request.superseded = false
+    request.cookie = { session, kept: this.of(session).remembered }
+  }
+
+  /** The session has another token meanwhile, or none. Of what others have done to it the request hears nothing. */
+  #goesOn(request: Request, session: Handle, news: Partial<Living>): void {
+    if (session !== request.session) request.superseded = true
+    const { lastAccessedAt } = this.of(session)
+    request.session = session
+    request.known = { ...(request.known as Living), ...news, lastAccessedAt }
+    request.readsOnly = false
+  }
+
+  #forget(request: Request): void {
+    Object.assign(request, { session: null, known: null, values: new Map(), cookie: 'clear', superseded: false })
+    request.readsOnly = false
+  }
+
+  #here({ session }: Request): Handle | null {
+    return session === null ? null : this.follow(session)
+  }
+
+  #userOf({ known }: Request): string {
+    if (known?.userId == null) throw new Refused('ERR_SESSION_ENDED')
+    return known.userId
+  }
+
+  #request({ nth }: Visit): Request {
+    return this.#requests[nth] as Request
+  }
+
+  #standing(visit: Visit, returned?: unknown): Standing {
+    return this.#standingOf(this.#request(visit), returned)
+  }
+
+  #standingOf(request: Request, returned?: unknown): Standing {
+    const { cookie, ended, session, known, values } = request
+    request.cookie = null
+    const { userId, roles, authenticatedAt } = known ?? { userId: null, roles: [], authenticatedAt: null }
+    const data = Object.fromEntries([...values].filter(([, value]) => value !== undefined))
+    const expiresAt = known && expiryOf(known)
+    return { returned, cookie, ended, session, userId, roles, authenticatedAt, expiresAt, data }
+  }
+}
+
+/** A login that says nothing of it is on the device of before. */
+function onSameDevice(known: Details, { deviceId }: Details): boolean {
+  return deviceId === null || deviceId === known.deviceId
 }

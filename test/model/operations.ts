@@ -1,10 +1,15 @@
-// The vocabulary of the model test: the API without a request, for whoever can do it (the model at once, a store in time).
+// The vocabulary of the model test: the API, for whoever can do it (the model at once, a store in time).
 
 /** A session by its place among all the tokens that have been handed out: the first is 0. */
 export type Handle = number
 
 /** Whose session an operation is about: that of a token (or id) handed out, or of a text that nobody was ever given. */
 export type Who = Handle | string
+
+/** A request by its place among all that have been opened. */
+export interface Visit {
+  readonly nth: number
+}
 
 export type Data = Record<string, unknown>
 
@@ -15,6 +20,8 @@ export interface Rules {
   readonly touchInterval?: number
   readonly rotationGrace: number
   readonly reuseWindow: number
+  readonly rotateEvery?: number
+  readonly revokeOnReuse: boolean
   /** Whether the store keeps the indexes that `recent` needs. */
   readonly monitoring: boolean
   readonly maxPerUser: { readonly limit: number; readonly whenFull: 'evict-oldest' | 'refuse' }
@@ -23,8 +30,20 @@ export interface Rules {
 /** How one session begins, where it differs. */
 export interface Beginning {
   readonly userId?: string
+  readonly roles?: readonly string[]
+  readonly device?: string
+  readonly deviceId?: string
   readonly idleTimeout?: number
   readonly lifetime?: number
+}
+
+/** What a login says. */
+export interface Login {
+  readonly roles?: readonly string[]
+  readonly device?: string
+  readonly deviceId?: string
+  readonly data?: 'keep' | 'drop'
+  readonly remember?: { readonly idleTimeout?: number; readonly lifetime?: number }
 }
 
 /** A session as it is listed. */
@@ -36,6 +55,11 @@ export interface Listed {
   readonly idleTimeout: number
   readonly deadline: number
   readonly expiresAt: number
+  readonly roles: readonly string[]
+  readonly authenticatedAt: number | null
+  readonly device: string | null
+  readonly deviceId: string | null
+  readonly ip: string | null
 }
 
 /** A session as it is read. */
@@ -43,7 +67,40 @@ export interface Seen extends Listed {
   readonly data: Data
 }
 
-export interface Operations {
+/** What the response to a request owes the browser: a token, and whether the browser keeps it over its own end. */
+export type Cookie = null | 'clear' | { readonly session: Handle; readonly kept: boolean }
+
+/** How a request stands after something was done in it. */
+export interface Standing {
+  readonly returned: unknown
+  readonly cookie: Cookie
+  /** The token that it came with led to no session. */
+  readonly ended: boolean
+  readonly session: Handle | null
+  readonly userId: string | null
+  readonly roles: readonly string[]
+  readonly authenticatedAt: number | null
+  readonly expiresAt: number | null
+  readonly data: Data
+}
+
+/** What was told of a session as it happened. */
+export interface Told {
+  readonly type: string
+  readonly cause: string
+  readonly session: Handle | null
+  readonly previous: Handle | null
+}
+
+export interface Stats {
+  readonly active: number
+  readonly guests: number
+  readonly members: number
+  readonly users: number
+}
+
+/** Without a request. */
+interface Outside {
   create(data: Data, beginning: Beginning): Handle
   load(who: Who): Seen | null
   peek(who: Who): Seen | null
@@ -59,8 +116,51 @@ export interface Operations {
   find(who: Who): Seen | null
   revoke(who: Who): boolean
   count(): number
+  stats(): Stats
   recent(limit: number): Listed[]
+  /** All of them, page by page. */
+  pages(limit: number): Listed[]
 }
+
+/** For one user, or everyone. */
+interface OfUsers {
+  listOf(userId: string): Listed[]
+  revokeOf(userId: string, who: Who): boolean
+  revokeDeviceOf(userId: string, deviceId: string): number
+  revokeOthersOf(userId: string, who: Who): number
+  revokeAllOf(userId: string): number
+  setRolesOf(userId: string, roles: readonly string[]): number
+  revokeEveryone(): number
+}
+
+/** In a request. Others may come in between. */
+export interface InRequests {
+  open(who: Who): Standing
+  write(visit: Visit, data: Data): Standing
+  login(visit: Visit, userId: string, options: Login): Standing
+  setRoles(visit: Visit, roles: readonly string[]): Standing
+  rotateHere(visit: Visit): Standing
+  logout(visit: Visit): Standing
+  devices(visit: Visit): Standing
+  revokeMine(visit: Visit, who: Who): Standing
+  revokeMyDevice(visit: Visit, deviceId: string): Standing
+  revokeMyOthers(visit: Visit): Standing
+  revokeAllMine(visit: Visit): Standing
+  /** The end of the request: what it has changed is written. */
+  answer(visit: Visit): Standing
+}
+
+/** What only logins do, step by step. */
+interface Seals {
+  /** Seals a session, has everybody else try what they can, and gives it back: what they were told. */
+  held(who: Who): string[]
+  /** Seals a session as a login does which then dies. Returns whether there was one. */
+  abandon(who: Who): boolean
+  /** That login goes on after all. Returns what it was told. */
+  release(): string
+}
+
+export interface Operations extends Outside, OfUsers, InRequests, Seals {}
 
 /** The same by a store. */
 export type InTime<Methods> = {

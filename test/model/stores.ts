@@ -1,81 +1,124 @@
 import type { Sessions } from '../../src/core/sessions.ts'
-import type { SessionSnapshot } from '../../src/index.ts'
-import type { Beginning, Data, Handle, InTime, Listed, Operations, Seen, Who } from './operations.ts'
+import type { SessionEvent, SessionSnapshot } from '../../src/index.ts'
+import type { Beginning, Data, Handle, Listed, Seen, Stats, Told, Who } from './operations.ts'
 
 type Snapshot = SessionSnapshot<Data>
 
 /** Sessions on a store, in the words of the model: with handles for the tokens and ids that the store has given out. */
-export class StoreSide implements InTime<Operations> {
-  readonly #sessions: Sessions<Data>
+export class StoreSide {
+  protected readonly sessions: Sessions<Data>
   /** How far what the store says lies behind the model's time. */
-  readonly #behind: () => number
+  protected readonly behind: () => number
   readonly #tokens: string[] = []
   readonly #ids: string[] = []
 
   constructor(sessions: Sessions<Data>, behind: () => number = () => 0) {
-    this.#sessions = sessions
-    this.#behind = behind
+    this.sessions = sessions
+    this.behind = behind
   }
 
   async create(data: Data, beginning: Beginning): Promise<Handle> {
-    return this.#given(await this.#sessions.create(data, beginning))
+    return this.given(await this.sessions.create(data, beginning))
   }
 
   async load(who: Who): Promise<Seen | null> {
-    return this.#seen(await this.#sessions.load(this.#token(who)))
+    return this.#seen(await this.sessions.load(this.token(who)))
   }
 
   async peek(who: Who): Promise<Seen | null> {
-    return this.#seen(await this.#sessions.peek(this.#token(who)))
+    return this.#seen(await this.sessions.peek(this.token(who)))
   }
 
   touch(who: Who): Promise<boolean> {
-    return this.#sessions.touch(this.#token(who))
+    return this.sessions.touch(this.token(who))
   }
 
   set(who: Who, data: Data): Promise<void> {
-    return this.#sessions.set(this.#token(who), data)
+    return this.sessions.set(this.token(who), data)
   }
 
   update(who: Who, field: string, change: (current: unknown) => unknown): Promise<unknown> {
-    return this.#sessions.update(this.#token(who), field, change)
+    return this.sessions.update(this.token(who), field, change)
   }
 
   increment(who: Who, field: string, by: number): Promise<number> {
-    return this.#sessions.increment(this.#token(who), field as never, by)
+    return this.sessions.increment(this.token(who), field as never, by)
   }
 
   setIdleTimeout(who: Who, idleTimeout: number): Promise<void> {
-    return this.#sessions.setIdleTimeout(this.#token(who), idleTimeout)
+    return this.sessions.setIdleTimeout(this.token(who), idleTimeout)
   }
 
   timeToLive(who: Who): Promise<number | null> {
-    return this.#sessions.timeToLive(this.#token(who))
+    return this.sessions.timeToLive(this.token(who))
   }
 
   async rotate(who: Who): Promise<{ token: boolean; session: Handle }> {
-    const { token, id } = await this.#sessions.rotate(this.#token(who))
-    return { token: token !== null, session: token === null ? this.#known(id) : this.#given({ token, id }) }
+    const { token, id } = await this.sessions.rotate(this.token(who))
+    return { token: token !== null, session: token === null ? this.known(id) : this.given({ token, id }) }
   }
 
   destroy(who: Who): Promise<boolean> {
-    return this.#sessions.destroy(this.#token(who))
+    return this.sessions.destroy(this.token(who))
   }
 
   async find(who: Who): Promise<Seen | null> {
-    return this.#seen(await this.#sessions.find(this.#id(who)))
+    return this.#seen(await this.sessions.find(this.id(who)))
   }
 
   revoke(who: Who): Promise<boolean> {
-    return this.#sessions.revoke(this.#id(who))
+    return this.sessions.revoke(this.id(who))
   }
 
   count(): Promise<number> {
-    return this.#sessions.count()
+    return this.sessions.count()
+  }
+
+  async stats(): Promise<Stats> {
+    const { process: _, users, ...stats } = await this.sessions.stats()
+    return { ...stats, users: Number(users) }
   }
 
   async recent(limit: number): Promise<Listed[]> {
-    return (await this.#sessions.recent(limit)).map((session) => this.#listed(session))
+    return (await this.sessions.recent(limit)).map((session) => this.listed(session))
+  }
+
+  async pages(limit: number): Promise<Listed[]> {
+    const all = []
+    let page = await this.sessions.recent(limit)
+    while (page.length > 0) {
+      all.push(...page)
+      page = await this.sessions.recent(limit, { after: page.at(-1) as Snapshot })
+    }
+    return all.map((session) => this.listed(session))
+  }
+
+  async listOf(userId: string): Promise<Listed[]> {
+    return (await this.sessions.user(userId).list()).map((session) => this.listed(session))
+  }
+
+  async revokeOf(userId: string, who: Who): Promise<boolean> {
+    return this.sessions.user(userId).revoke(this.id(who))
+  }
+
+  async revokeDeviceOf(userId: string, deviceId: string): Promise<number> {
+    return this.sessions.user(userId).revokeDevice(deviceId)
+  }
+
+  async revokeOthersOf(userId: string, who: Who): Promise<number> {
+    return this.sessions.user(userId).revokeOthers(this.id(who))
+  }
+
+  async revokeAllOf(userId: string): Promise<number> {
+    return this.sessions.user(userId).revokeAll()
+  }
+
+  async setRolesOf(userId: string, roles: readonly string[]): Promise<number> {
+    return this.sessions.user(userId).setRoles(roles)
+  }
+
+  revokeEveryone(): Promise<number> {
+    return this.sessions.revokeEveryone()
   }
 
   /** The handle of an id that was given out. */
@@ -84,39 +127,49 @@ export class StoreSide implements InTime<Operations> {
     return handle === -1 ? undefined : handle
   }
 
-  #given({ token, id }: { token: string; id: string }): Handle {
+  told({ type, cause, id, previous }: SessionEvent): Told {
+    const handleOf = (id: string | null) => (id === null ? null : this.known(id))
+    return { type, cause, session: handleOf(id), previous: handleOf(previous) }
+  }
+
+  protected given({ token, id }: { token: string; id: string }): Handle {
     this.#tokens.push(token)
     return this.#ids.push(id) - 1
   }
 
-  #known(id: string): Handle {
+  protected known(id: string): Handle {
     const handle = this.handleOf(id)
     if (handle === undefined) throw new Error(`${id} is the id of no session that was given out`)
     return handle
   }
 
-  #token(who: Who): string {
+  protected token(who: Who): string {
     return typeof who === 'string' ? who : (this.#tokens[who] as string)
   }
 
-  #id(who: Who): string {
+  protected id(who: Who): string {
     return typeof who === 'string' ? who : (this.#ids[who] as string)
   }
 
   #seen(snapshot: Snapshot | null): Seen | null {
-    return snapshot && { ...this.#listed(snapshot), data: snapshot.data as Data }
+    return snapshot && { ...this.listed(snapshot), data: snapshot.data as Data }
   }
 
-  #listed({ id, userId, createdAt, lastAccessedAt, idleTimeout, deadline, expiresAt }: Omit<Snapshot, 'data'>): Listed {
-    const behind = this.#behind()
+  protected listed({ id, ...session }: Omit<Snapshot, 'data'>): Listed {
+    const { createdAt, lastAccessedAt, deadline, expiresAt, authenticatedAt } = session
     return {
-      session: this.#known(id),
-      userId,
-      createdAt: createdAt + behind,
-      lastAccessedAt: lastAccessedAt + behind,
-      idleTimeout,
-      deadline: deadline + behind,
-      expiresAt: expiresAt + behind,
+      session: this.known(id),
+      userId: session.userId,
+      roles: session.roles,
+      device: session.device,
+      deviceId: session.deviceId,
+      ip: session.ip,
+      idleTimeout: session.idleTimeout,
+      createdAt: createdAt + this.behind(),
+      lastAccessedAt: lastAccessedAt + this.behind(),
+      deadline: deadline + this.behind(),
+      expiresAt: expiresAt + this.behind(),
+      authenticatedAt: authenticatedAt && authenticatedAt + this.behind(),
     }
   }
 }

@@ -20,6 +20,8 @@ for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
   elseif kind == 'zset' then
     local entries = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
     for i = 1, #entries, 2 do redis.call('ZADD', key, earlier(entries[i + 1]), entries[i]) end
+  elseif kind == 'string' then
+    redis.call('SET', key, earlier(redis.call('GET', key)), 'KEEPTTL')
   else
     error('cannot take a ' .. kind .. ' along in time')
   end
@@ -35,8 +37,9 @@ export async function travel(client: RedisClient, prefix: string, ms: number): P
 /**
  * A memory store by another clock, in whole epoch milliseconds: it looks at `performance.now()`, which says something else
  * while one of its methods runs. They run at once, up to the promise that they return.
+ * @param now what time it is, or was at an instant of the real `performance.now()`
  */
-export function withClock(store: SessionStore, now: () => number): SessionStore {
+export function withClock(store: SessionStore, now: (instant?: number) => number): SessionStore {
   const at = <T>(monotonic: number, run: () => T): T => {
     const { now } = performance
     performance.now = () => monotonic
@@ -47,11 +50,17 @@ export function withClock(store: SessionStore, now: () => number): SessionStore 
     }
   }
   const started = at(0, () => Number(store.now()))
+  const translated = (arg: unknown) => (isBegun(arg) ? { ...arg, begun: now(arg.begun) - started } : arg)
   return new Proxy(store, {
     get(target, name) {
       const method: unknown = Reflect.get(target, name)
       if (typeof method !== 'function') return method
-      return (...args: unknown[]) => at(now() - started, () => Reflect.apply(method, target, args))
+      return (...args: unknown[]) => at(now() - started, () => Reflect.apply(method, target, args.map(translated)))
     },
   })
+}
+
+/** What to begin says when that began. */
+function isBegun(arg: unknown): arg is { begun: number } {
+  return typeof arg === 'object' && arg !== null && 'begun' in arg
 }

@@ -1,14 +1,26 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { createSessions } from '../../src/index.ts'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { createSessions, type SessionEvent } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
+import { scripts } from '../../src/redis/scripts.ts'
 import { type NodeRedisClient, redisStore } from '../../src/redis.ts'
 import type { RedisClient } from '../support/redis-server.ts'
 import { assertHeld } from './consistency.ts'
 import type { Model } from './model.ts'
-import { type InTime, type Operations, type Outcome, outcomeOf, type Rules } from './operations.ts'
-import { StoreSide } from './stores.ts'
+import { type InTime, type Operations, type Outcome, outcomeOf, type Rules, type Told } from './operations.ts'
 import { travel, withClock } from './time-travel.ts'
+import { VisitSide } from './visits.ts'
+
+const CHANNEL = 'coatcheck:session'
+const UNTIMED = [
+  scripts.seal,
+  scripts.release,
+  scripts.destroy,
+  scripts.follow,
+  scripts.revoke_user,
+  scripts.roles_user,
+]
 
 /** One operation, done on any of the three. */
 export type Act = (on: Operations | InTime<Operations>) => unknown
@@ -21,35 +33,41 @@ export type Act = (on: Operations | InTime<Operations>) => unknown
 export class World {
   readonly #client: RedisClient
   readonly #prefix = `${randomUUID()}:`
-  readonly #redis: StoreSide
-  readonly #memory: StoreSide
+  readonly #redis: VisitSide
+  readonly #memory: VisitSide
   #travelled = 0
   /** Redis's clock as it was last told, or when the scripts of the last step ran. */
   #redisTime = 0
   /** When the scripts of this step ran, by Redis's clock. */
   #ranAt: number | null = null
   #now = 0
+  /** When the steps began, by this process's clock, and when that is in the model's time. */
+  readonly #steps: { readonly began: number; readonly now: number }[] = []
 
   constructor(client: RedisClient, rules: Rules) {
     this.#client = client
     // A busy machine is not the subject here.
     const options = { ...rules, storeTimeout: 60_000 }
     const redis = redisStore(this.#listening(client), { prefix: this.#prefix, monitoring: rules.monitoring })
-    const memory = withClock(memoryStore(), () => this.#now)
-    this.#redis = new StoreSide(createSessions({ ...options, store: redis }), () => this.#travelled)
-    this.#memory = new StoreSide(createSessions({ ...options, store: memory }))
+    const memory = withClock(memoryStore(), (instant) => this.#timeOf(instant))
+    this.#redis = new VisitSide(createSessions({ ...options, store: redis }), () => this.#travelled)
+    this.#memory = new VisitSide(createSessions({ ...options, store: memory }))
   }
 
   /** Does one thing on all three, and fails where they disagree, then or in what they hold afterwards. */
   async step(model: Model, name: keyof Operations, act: Act): Promise<void> {
     const before = await this.#nextMillisecond()
     this.#ranAt = null
-    const redis = await outcomeOf(() => act(this.#redis))
+    const [redis, redisTold] = await this.#heard(this.#redis, act)
     this.#redisTime = this.#ranAt ?? before
     model.now = this.#now = this.#redisTime + this.#travelled
     const expected = await outcomeOf(() => act(model))
-    const memory = await outcomeOf(() => act(this.#memory))
+    const told = sorted(model.takeTold())
+    this.#steps.push({ began: performance.now(), now: this.#now })
+    const [memory, memoryTold] = await this.#heard(this.#memory, act)
     assert.deepEqual({ memory }, { memory: expected })
+    assert.deepEqual({ memory: memoryTold }, { memory: told })
+    assert.deepEqual({ redis: redisTold }, { redis: told })
     // Redis was asked for a time left somewhat later than the model.
     const late = name === 'timeToLive' && (await this.#isLate(redis, expected))
     assert.deepEqual({ redis: late ? expected : redis }, { redis: expected })
@@ -58,6 +76,7 @@ export class World {
 
   /** Lets time pass. */
   async travel(model: Model, ms: number): Promise<void> {
+    model.dropVisits()
     await travel(this.#client, this.#prefix, ms)
     this.#travelled += ms
     model.now = this.#now = (await this.#redisNow()) + this.#travelled
@@ -94,7 +113,7 @@ export class World {
       },
       async sendCommand(words, options) {
         const reply = await client.sendCommand(words, options)
-        if (words[0]?.startsWith('EVAL') && Array.isArray(reply) && reply[0] === 'ok') world.#ranAt = Number(reply[1])
+        if (isTimed(words) && Array.isArray(reply) && reply[0] === 'ok') world.#ranAt = Number(reply[1])
         return reply
       },
       // The connection outlives this world, and lasts.
@@ -103,6 +122,21 @@ export class World {
       off: nothing,
       listenerCount: () => 1,
     }
+  }
+
+  /** What became of an operation on one store, and what was told of it. */
+  async #heard(side: VisitSide, act: Act): Promise<[Outcome, Told[]]> {
+    const events: SessionEvent[] = []
+    const listener = (event: unknown) => events.push(event as SessionEvent)
+    subscribe(CHANNEL, listener)
+    const outcome = await outcomeOf(() => act(side)).finally(() => unsubscribe(CHANNEL, listener))
+    return [outcome, sorted(events.map((event) => side.told(event)))]
+  }
+
+  /** The model's time now, or at an instant of this process's clock. */
+  #timeOf(instant?: number): number {
+    if (instant === undefined) return this.#now
+    return this.#steps.findLast(({ began }) => began <= instant)?.now ?? this.#now
   }
 
   /** Whether a time left is what was expected less what has passed since the step. */
@@ -125,6 +159,15 @@ export class World {
     while ((await this.#redisNow()) <= last);
     return this.#redisTime
   }
+}
+
+/** Every operation has at most one instant that is kept: a login seals and releases the session before at others. */
+function isTimed([by, script]: readonly string[]): boolean {
+  return by?.startsWith('EVAL') === true && !UNTIMED.some(({ sha1, source }) => script === sha1 || script === source)
+}
+
+function sorted(told: readonly Told[]): Told[] {
+  return [...told].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 }
 
 function nothing(): void {}

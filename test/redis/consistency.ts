@@ -55,6 +55,7 @@ export async function assertConsistent(client: RedisClient, prefix: string, { mo
     }
     const [deadline, accessed] = [Number(fields.deadline), Number(fields.last_accessed_at)]
     assert.equal(expires, Math.min(accessed + Math.round(Number(fields.session_ttl) * 1000), deadline), `TTL of ${key}`)
+    assert.equal(fields._sealed_by === undefined, fields._sealed_until === undefined, `${key} is half sealed`)
     const id = `${tag}${rest}`
     const index = (name: string) => `${prefix}{${tag}}:${name}`
     enter(index(fields.user_id === undefined ? 'guests' : 'members'), id, expires)
