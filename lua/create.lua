@@ -35,6 +35,8 @@ if USER ~= '' then
     for i = 1, n do
       local hash = KEYS[8 + i]
       local f = redis.pcall('HMGET', hash, 'created_at', 'device_id')
+      local counts = true
+      if ids[i] == instead_of then counts = false end -- guard: in place of another
       if not tonumber(f[1]) then
         ended[#ended + 1] = { id = ids[i] } -- an entry without a session counts for nothing
       elseif device ~= '' and f[2] == device then

@@ -60,13 +60,14 @@ export class Logins {
       const sealed = await this.#operations.seal(old, SEAL)
       if (sealed !== null) return this.#takeOver(sealed.record, sealed.by, request)
     }
-    // The session has ended since the request came. What it was to keep is gone: that must not pass in silence.
+    // The session has ended since the request came.
+    const isSwitch = old.userId !== null && old.userId !== userId
+    if (isSwitch) return this.#begin(null, { ...request, keepData: false }) // guard: another user's changes
+    // What it was to keep is gone: that must not pass in silence.
     const { set, remove } = request.changes
     const isMissed = dataFields(old.fields).size + set.size + remove.length > 0
-    const isSwitch = old.userId !== null && old.userId !== userId
-    if (keepData && isMissed && !isSwitch) throw new SessionEndedError()
-    // Of another user nothing is kept, not even what this request has changed.
-    return this.#begin(null, { ...request, keepData: keepData && !isSwitch })
+    if (keepData && isMissed) throw new SessionEndedError()
+    return this.#begin(null, request)
   }
 
   /** The same user in the same partition: one step, on one hash. `null`: the session has ended. */
