@@ -11,6 +11,7 @@ import {
   anyUser,
   anyValue,
   CHANGES,
+  USERS,
 } from './arbitraries.ts'
 import type { Model } from './model.ts'
 import type { InRequests, Operations, Visit, Who } from './operations.ts'
@@ -181,6 +182,7 @@ export const anyCommand: fc.Arbitrary<fc.AsyncCommand<Model, World>> = fc.oneof(
   operation(1, 'revokeAllOf', anyUser),
   operation(2, 'setRolesOf', anyUser, anyRoles),
   operation(1, 'revokeEveryone'),
+  operation(2, 'joined', fc.constantFrom(...USERS), fc.constantFrom(null, ['admin'], [])),
   { weight: 14, arbitrary: anyRequest },
   operation(6, 'open', anyVisitor),
   { weight: 2, arbitrary: fc.tuple(anyVisit.any, anyWrite).map(([visit, deed]) => deed.on(visit)) },

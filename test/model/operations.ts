@@ -131,6 +131,8 @@ interface OfUsers {
   revokeAllOf(userId: string): number
   setRolesOf(userId: string, roles: readonly string[]): number
   revokeEveryone(): number
+  /** While all of a user's sessions are given roles, or ended (`null`), one more begins. */
+  joined(userId: string, roles: readonly string[] | null): { begun: Outcome; changed: number }
 }
 
 /** In a request. Others may come in between. */
@@ -184,13 +186,26 @@ export class Refused extends Error {
   }
 }
 
+/** Runs an operation that is done at once. */
+export function outcomeNow(run: () => unknown): Outcome {
+  try {
+    return { returned: run() }
+  } catch (error) {
+    return refusal(error)
+  }
+}
+
 /** Runs an operation; an error without a code is nobody's to expect. */
 export async function outcomeOf(run: () => unknown): Promise<Outcome> {
   try {
     return { returned: await run() }
   } catch (error) {
-    const { code, field } = error as Refused
-    if (code === undefined || code.startsWith('ERR_ASSERTION')) throw error
-    return { code, field }
+    return refusal(error)
   }
+}
+
+function refusal(error: unknown): Outcome {
+  const { code, field } = error as Refused
+  if (code === undefined || code.startsWith('ERR_ASSERTION')) throw error
+  return { code, field }
 }

@@ -5,6 +5,8 @@ import {
   type Data,
   type Handle,
   type Listed,
+  type Outcome,
+  outcomeNow,
   Refused,
   type Seen,
   type Stats,
@@ -185,6 +187,11 @@ export class Outside extends Kept {
     for (const session of all) this.end(session, 'revoked', 'everyone')
     this.refuseEarlier()
     return all.length
+  }
+
+  joined(userId: string, roles: readonly string[] | null): { begun: Outcome; changed: number } {
+    const begun = outcomeNow(() => this.create({}, { userId }))
+    return { begun, changed: roles === null ? this.revokeAllOf(userId) : this.setRolesOf(userId, roles) }
   }
 
   #session(who: Who): Handle {

@@ -1,6 +1,17 @@
 import type { Sessions } from '../../src/core/sessions.ts'
 import type { SessionEvent, SessionSnapshot } from '../../src/index.ts'
-import type { Beginning, Data, Handle, Listed, Seen, Stats, Told, Who } from './operations.ts'
+import {
+  type Beginning,
+  type Data,
+  type Handle,
+  type Listed,
+  type Outcome,
+  outcomeOf,
+  type Seen,
+  type Stats,
+  type Told,
+  type Who,
+} from './operations.ts'
 
 type Snapshot = SessionSnapshot<Data>
 
@@ -12,7 +23,15 @@ export class StoreSide {
   readonly #tokens: string[] = []
   readonly #ids: string[] = []
 
-  constructor(sessions: Sessions<Data>, behind: () => number = () => 0) {
+  /** Has something done in the middle of the next operation, as far as that has one; else before it. */
+  readonly #inBetween: (deed: () => Promise<void>) => Promise<void>
+
+  constructor(
+    sessions: Sessions<Data>,
+    behind: () => number = () => 0,
+    inBetween: (deed: () => Promise<void>) => Promise<void> = (deed) => deed(),
+  ) {
+    this.#inBetween = inBetween
     this.sessions = sessions
     this.behind = behind
   }
@@ -119,6 +138,16 @@ export class StoreSide {
 
   revokeEveryone(): Promise<number> {
     return this.sessions.revokeEveryone()
+  }
+
+  async joined(userId: string, roles: readonly string[] | null): Promise<{ begun: Outcome; changed: number }> {
+    let begun: Outcome | undefined
+    await this.#inBetween(async () => {
+      begun = await outcomeOf(() => this.create({}, { userId }))
+    })
+    const changed = await (roles === null ? this.revokeAllOf(userId) : this.setRolesOf(userId, roles))
+    if (begun === undefined) throw new Error('Nothing was in between.')
+    return { begun, changed }
   }
 
   /** The handle of an id that was given out. */

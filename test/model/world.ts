@@ -41,6 +41,8 @@ export class World {
   /** When the scripts of this step ran, by Redis's clock. */
   #ranAt: number | null = null
   #now = 0
+  /** What is to be done before the next script runs. */
+  #inBetween: (() => Promise<void>) | null = null
   /** When the steps began, by this process's clock, and when that is in the model's time. */
   readonly #steps: { readonly began: number; readonly now: number }[] = []
 
@@ -50,7 +52,13 @@ export class World {
     const options = { ...rules, storeTimeout: 60_000 }
     const redis = redisStore(this.#listening(client), { prefix: this.#prefix, monitoring: rules.monitoring })
     const memory = withClock(memoryStore(), (instant) => this.#timeOf(instant))
-    this.#redis = new VisitSide(createSessions({ ...options, store: redis }), () => this.#travelled)
+    this.#redis = new VisitSide(
+      createSessions({ ...options, store: redis }),
+      () => this.#travelled,
+      async (deed) => {
+        this.#inBetween = deed
+      },
+    )
     this.#memory = new VisitSide(createSessions({ ...options, store: memory }))
   }
 
@@ -112,6 +120,7 @@ export class World {
         return client.isReady
       },
       async sendCommand(words, options) {
+        if (words[0] === 'EVALSHA') await world.#doInBetween()
         const reply = await client.sendCommand(words, options)
         if (isTimed(words) && Array.isArray(reply) && reply[0] === 'ok') world.#ranAt = Number(reply[1])
         return reply
@@ -122,6 +131,12 @@ export class World {
       off: nothing,
       listenerCount: () => 1,
     }
+  }
+
+  async #doInBetween(): Promise<void> {
+    const deed = this.#inBetween
+    this.#inBetween = null
+    await deed?.()
   }
 
   /** What became of an operation on one store, and what was told of it. */
