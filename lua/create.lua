@@ -36,12 +36,12 @@ if USER ~= '' then
       local hash = KEYS[8 + i]
       local f = redis.pcall('HMGET', hash, 'created_at', 'device_id')
       local counts = true
-      if ids[i] == instead_of then counts = false end -- guard: in place of another
+      if ids[i] == taken_over then counts = false end -- guard: taken over
       if not tonumber(f[1]) then
         ended[#ended + 1] = { id = ids[i] } -- an entry without a session counts for nothing
-      elseif device ~= '' and f[2] == device then
+      elseif counts and device ~= '' and f[2] == device then
         ended[#ended + 1] = { id = ids[i], hash = hash, told = replaced }
-      elseif ids[i] ~= taken_over then -- guard: taken over
+      elseif counts then
         living[#living + 1] = { id = ids[i], hash = hash, told = evicted, created = tonumber(f[1]) }
       end
     end

@@ -316,10 +316,11 @@ class MemoryStore implements SessionStore {
   /** Ends what has to end for one session more of this user; `null`: the user has too many already. */
   #makeRoom(session: NewSession): { evicted: string[]; replaced: string[] } | null {
     const { userId, maxPerUser, fields, takesOver } = session
-    const own = this.#ofUser(userId as string)
+    let own = this.#ofUser(userId as string)
+    own = own.filter(({ id }) => id !== takesOver) // guard: taken over
     const deviceId = fields.get('device_id')
     const isReplaced = (record: SessionRecord) => deviceId !== undefined && record.fields.get('device_id') === deviceId
-    const others = own.filter((record) => !isReplaced(record) && record.id !== takesOver) // guard: taken over
+    const others = own.filter((record) => !isReplaced(record))
     others.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
     const tooMany = Math.max(0, others.length - maxPerUser.limit + 1)
     if (tooMany > 0 && maxPerUser.whenFull === 'refuse') return null
