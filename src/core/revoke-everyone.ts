@@ -1,5 +1,5 @@
 import type { Operations } from './operations.ts'
-import type { Note } from './store.ts'
+import type { Note, SessionRef } from './store.ts'
 import { tags } from './tags.ts'
 
 /** So many sessions are ended at a time: enough to fill the connection, few enough to leave room for requests. */
@@ -13,9 +13,17 @@ export async function revokeEveryone(operations: Operations, note: Note): Promis
   for (const partition of tags.keys()) {
     const refs = await operations.call('revokeEveryone', (call) => store.partition(partition, call))
     for (let i = 0; i < refs.length; i += BATCH) {
-      const done = await Promise.all(refs.slice(i, i + BATCH).map((ref) => operations.destroy(ref, note)))
+      const done = await Promise.all(refs.slice(i, i + BATCH).map((ref) => end(operations, ref, note)))
       ended += done.filter(Boolean).length
     }
   }
   return ended
+}
+
+/** A session that is not there any more may have got another id since it was listed, and no grace for the old one. */
+async function end(operations: Operations, ref: SessionRef, note: Note): Promise<boolean> {
+  for (let at: SessionRef | null = ref; at !== null; at = await operations.trace(at.id)) {
+    if (await operations.destroy(at, note)) return true
+  }
+  return false
 }
