@@ -8,7 +8,7 @@ import { altered } from '../adapter-contract/bench.ts'
 import { newPrefix, useRedis } from '../redis/support.ts'
 import { deferred, eventually, inParallel } from '../support/http.ts'
 import { assertEveryKeyExpires } from '../support/redis-server.ts'
-import { Browser, DATA, type Data, eventsOf, idOf, keepsData, onEveryStore, sessionsOn } from './support.ts'
+import { Browser, DATA, type Data, eventsOf, idOf, keepsData, onEveryStore, sessionsOn } from './world.ts'
 
 const TEST = { timeout: 60_000 }
 
