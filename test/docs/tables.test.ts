@@ -157,9 +157,16 @@ describe('the tables of docs/users.md', () => {
     assert.deepEqual(second.map((cell) => /\w+Error/.exec(cell)?.[0]).sort(), classes.sort())
   })
 
-  test('list every event, with its causes', () => {
+  test('list every event, with the causes that are declared', () => {
     const declared = properties(source('core/events.ts'), 'SessionEvents')
-    assert.deepEqual(cells('Events').map(plain).sort(), [...declared.keys()].sort())
+    const rows = tableRows(page, 'Events')
+    assert.deepEqual(rows.map(([type = '']) => plain(type)).sort(), [...declared.keys()].sort())
+    for (const [type = '', , causes = ''] of rows) {
+      const named = declared.get(plain(type))!.match(/(?<=`)\w+(?=`)/g) ?? []
+      for (const cause of named.filter((word) => !['cause', 'previous', 'id'].includes(word))) {
+        assert.ok(causes.includes(`\`${cause}\``), `${type}: ${cause}`)
+      }
+    }
   })
 
   test('list every call that ends sessions', () => {
