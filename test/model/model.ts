@@ -195,7 +195,7 @@ export class Model extends Outside implements Operations {
 
   held(who: Who): string[] {
     if (this.follow(who) === null) return ['ended']
-    return ['ok', ...Array(6).fill('sealed'), 'lapsed', 'ended', 'sealed', 'ended', 'ok']
+    return ['ok', ...Array(5).fill('sealed'), 'lapsed', 'ended', 'sealed', 'ended', 'ok']
   }
 
   #abandoned: Handle | null = null

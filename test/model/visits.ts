@@ -100,7 +100,6 @@ export class VisitSide extends StoreSide implements InTime<Operations> {
       () => store.commit(ref, changes, CALL),
       () => store.update(ref, 'n', null, '1', CALL),
       () => store.rotate(ref, ref.id.replace(/.{3}$/, 'xxw'), rotation, CALL),
-      () => store.destroy(ref, NOTE, CALL),
       () => store.seal(ref, 'yours', 60_000, CALL),
       () => store.release(ref, 'yours', NOTE, CALL),
       () => store.seal(ref, 'yours', 0, CALL),
