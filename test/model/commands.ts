@@ -15,7 +15,7 @@ import {
 } from './arbitraries.ts'
 import type { Model } from './model.ts'
 import type { InRequests, Operations, Visit, Who } from './operations.ts'
-import { anyone, anyVisit, anyVisitor, type Chosen, isPick, resolve } from './picks.ts'
+import { anyone, anyServed, anyVisit, anyVisitor, type Chosen, isPick, resolve } from './picks.ts'
 import type { Act, World } from './world.ts'
 
 // What can happen, one command an operation. Each says whose session it is about only when it runs: by then it is known
@@ -136,14 +136,25 @@ const anyDeed = fc.oneof(
 )
 const anyWrite = fc.oneof(deed(1, 'write', anyData))
 
-/** A request that nobody interrupts. */
-const anyRequest = fc
-  .tuple(anyVisitor, fc.array(anyWrite, { maxLength: 1 }), fc.array(anyDeed, { maxLength: 1 }))
-  .map(([who, writes, deeds]) => {
-    const answer = new Operation('answer', [])
-    const handled = [...writes, ...deeds, answer].map((deed) => deed.on(anyVisit.newest))
-    return new Series([new Operation('open', [who]), ...handled])
-  })
+/** What others do to a session while a request of it is being served. */
+const anyMeanwhile = fc.oneof(
+  operation(3, 'destroy', anyServed),
+  operation(2, 'rotate', anyServed),
+  operation(1, 'set', anyServed, anyData),
+  operation(1, 'setRolesOf', anyUser, anyRoles),
+  operation(1, 'revokeAllOf', anyUser),
+)
+
+/** A whole request. */
+function request(anyInterruption: fc.Arbitrary<Operation[]>): fc.Arbitrary<Series> {
+  return fc
+    .tuple(anyVisitor, fc.array(anyWrite, { maxLength: 1 }), anyInterruption, fc.array(anyDeed, { maxLength: 2 }))
+    .map(([who, writes, interruption, deeds]) => {
+      const handled = [...deeds, new Operation('answer', [])].map((deed) => deed.on(anyVisit.newest))
+      const written = writes.map((write) => write.on(anyVisit.newest))
+      return new Series([new Operation('open', [who]), ...written, ...interruption, ...handled])
+    })
+}
 
 /** A login that dies between two of its steps, or takes far too long. */
 const anyAbandoned = fc
@@ -183,7 +194,8 @@ export const anyCommand: fc.Arbitrary<fc.AsyncCommand<Model, World>> = fc.oneof(
   operation(2, 'setRolesOf', anyUser, anyRoles),
   operation(1, 'revokeEveryone'),
   operation(2, 'joined', fc.constantFrom(...USERS), fc.constantFrom(null, ['admin'], [])),
-  { weight: 14, arbitrary: anyRequest },
+  { weight: 12, arbitrary: request(fc.constant([])) },
+  { weight: 6, arbitrary: request(anyMeanwhile.map((one) => [one])) },
   operation(6, 'open', anyVisitor),
   { weight: 2, arbitrary: fc.tuple(anyVisit.any, anyWrite).map(([visit, deed]) => deed.on(visit)) },
   { weight: 5, arbitrary: fc.tuple(anyVisit.any, anyDeed).map(([visit, deed]) => deed.on(visit)) },

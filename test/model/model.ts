@@ -48,6 +48,11 @@ export class Model extends Outside implements Operations {
     return [...this.#requests.keys()].filter((nth) => this.#requests[nth]).map((nth) => ({ nth }))
   }
 
+  /** The sessions of these, as far as they know. */
+  visited(): Handle[] {
+    return this.visits().flatMap((visit) => this.#request(visit).session ?? [])
+  }
+
   /** No request lasts for half an hour. */
   dropVisits(): void {
     this.#requests.fill(null)

@@ -12,6 +12,7 @@ const GROUPS: Record<string, (model: Model) => (Who | Visit)[]> = {
   buried: (model) => model.buried(),
   any: (model) => model.handles(),
   none: () => NOBODY,
+  visited: (model) => model.visited(),
   visit: (model) => model.visits(),
 }
 
@@ -55,6 +56,9 @@ export const anyone = among([9, 'living'], [3, 'moved'], [1, 'buried'], [2, 'any
 
 /** Who comes with a request: often somebody without a session. */
 export const anyVisitor = among([10, 'living'], [3, 'moved'], [2, 'buried'], [1, 'any'], [5, 'none'])
+
+/** Whose request is being served. */
+export const anyServed = fc.constant(new Pick('visited', 0))
 
 export const anyVisit = {
   any: fc.nat(3).map((nth) => new Pick('visit', nth)),

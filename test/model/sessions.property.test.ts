@@ -45,7 +45,7 @@ describe('sessions', () => {
   it('do the same on every store, and as the model says', async (t) => {
     t.diagnostic(`MODEL_SEED=${MODEL_SEED} MODEL_RUNS=${MODEL_RUNS}`)
     const commands = fc.commands([anyCommand], {
-      maxCommands: 70,
+      maxCommands: 60,
       size: 'max',
       ...(MODEL_REPLAY !== undefined && { replayPath: MODEL_REPLAY }),
     })

@@ -8,7 +8,15 @@ import { type NodeRedisClient, redisStore } from '../../src/redis.ts'
 import type { RedisClient } from '../support/redis-server.ts'
 import { assertHeld } from './consistency.ts'
 import type { Model } from './model.ts'
-import { type InTime, type Operations, type Outcome, outcomeOf, type Rules, type Told } from './operations.ts'
+import {
+  type Handle,
+  type InTime,
+  type Operations,
+  type Outcome,
+  outcomeOf,
+  type Rules,
+  type Told,
+} from './operations.ts'
 import { travel, withClock } from './time-travel.ts'
 import { VisitSide } from './visits.ts'
 
@@ -93,14 +101,17 @@ export class World {
 
   /** Compares everything that can be seen without changing it. */
   async check(model: Model): Promise<void> {
-    const handles = model.handles()
-    const seen = (by: Operations | InTime<Operations>) => Promise.all(handles.map((handle) => by.peek(handle)))
-    const expected = await seen(model)
-    assert.deepEqual({ memory: await seen(this.#memory) }, { memory: expected })
+    const seen = async (by: Operations | InTime<Operations>, handles: Handle[]) =>
+      new Map(await Promise.all(handles.map(async (handle) => [handle, await by.peek(handle)] as const)))
+    const all = model.handles()
+    assert.deepEqual({ memory: await seen(this.#memory, all) }, { memory: await seen(model, all) })
     assert.deepEqual({ memory: await this.#memory.count() }, { memory: model.count() })
     const handleOf = (id: string) => this.#redis.handleOf(id)
-    const [redis] = await Promise.all([
-      seen(this.#redis),
+    // There is nothing else to read, which is looked at as well.
+    const stored = [...model.stored().keys()]
+    const [redis, expected] = await Promise.all([
+      seen(this.#redis, stored),
+      seen(model, stored),
       assertHeld(this.#client, this.#prefix, model, { travelled: this.#travelled, handleOf }),
     ])
     assert.deepEqual({ redis }, { redis: expected })
