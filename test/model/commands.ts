@@ -128,7 +128,7 @@ const anyDeed = fc.oneof(
   deed(2, 'logout'),
   deed(2, 'rotateHere'),
   deed(2, 'setRoles', anyRoles),
-  deed(2, 'devices'),
+  deed(4, 'devices'),
   deed(2, 'revokeMine', anyone),
   deed(2, 'revokeMyDevice', anyDeviceId),
   deed(2, 'revokeMyOthers'),
@@ -139,7 +139,7 @@ const anyWrite = fc.oneof(deed(1, 'write', anyData))
 /** What others do to a session while a request of it is being served. */
 const anyMeanwhile = fc.oneof(
   operation(3, 'destroy', anyServed),
-  operation(2, 'rotate', anyServed),
+  operation(3, 'rotate', anyServed),
   operation(1, 'set', anyServed, anyData),
   operation(1, 'setRolesOf', anyUser, anyRoles),
   operation(1, 'revokeAllOf', anyUser),

@@ -11,7 +11,7 @@ local keys = {}
 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
   local holds
   if redis.call('TYPE', key).ok == 'hash' then
-    holds = redis.call('HMGET', key, '_successor', '_grace_until', 'last_accessed_at', 'user_id', '_reused')
+    holds = redis.call('HMGET', key, '_successor', '_grace_until', 'last_accessed_at', 'user_id', '_reused', '_sealed_until')
   elseif redis.call('TYPE', key).ok == 'string' then
     holds = {}
   else
@@ -46,15 +46,16 @@ export async function assertHeld(
   ])
   const keys = reply as unknown as Key[]
   const found = new Map<Handle | string, Stored>()
-  for (const [key, kind, expiry, [successor, graceUntil, , , reused]] of keys) {
+  for (const [key, kind, expiry, [successor, graceUntil, , , reused, sealedUntil]] of keys) {
     if (kind !== 'hash') continue
+    const sealed = Number(sealedUntil) + travelled > model.now
     const leads = successor != null && {
       successor: handleOf(successor) ?? Number.NaN,
       graceUntil: Number(graceUntil) + travelled,
       reused: reused != null,
     }
     const id = key.slice(prefix.length).replace(/^\{(..)\}:/, '$1')
-    found.set(handleOf(id) ?? key, { ...leads, expires: expiry + travelled })
+    found.set(handleOf(id) ?? key, { ...(leads || { sealed }), expires: expiry + travelled })
   }
   assert.deepEqual(found, model.stored(), 'Redis holds other sessions or tombstones than the model')
   assertPruned(keys)

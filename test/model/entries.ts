@@ -33,7 +33,7 @@ export interface Tombstone {
 }
 
 /** What a store is to hold for a token. */
-export type Stored = Tombstone | { readonly expires: number }
+export type Stored = Tombstone | { readonly expires: number; readonly sealed: boolean }
 
 export function expiryOf({
   lastAccessedAt,

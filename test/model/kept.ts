@@ -13,6 +13,8 @@ interface Begun extends Details {
 export class Kept {
   now = 0
   readonly rules: Rules
+  /** The session that a login which died has sealed; for less than it takes to travel. */
+  protected sealed: Handle | null = null
   readonly #entries: (Living | Tombstone | null)[] = []
   /** When users were last logged out everywhere; everyone under no name. */
   readonly #since = new Map<string, number>()
@@ -48,7 +50,7 @@ export class Kept {
     const stored = new Map<Handle, Stored>()
     for (const [handle, entry] of this.#entries.entries()) {
       if (entry === null) continue
-      const held = 'successor' in entry ? entry : { expires: expiryOf(entry) }
+      const held = 'successor' in entry ? entry : { expires: expiryOf(entry), sealed: handle === this.sealed }
       if (this.now < held.expires) stored.set(handle, held)
     }
     return stored

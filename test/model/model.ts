@@ -53,9 +53,10 @@ export class Model extends Outside implements Operations {
     return this.visits().flatMap((visit) => this.#request(visit).session ?? [])
   }
 
-  /** No request lasts for half an hour. */
+  /** No request lasts for half an hour, and no seal. */
   dropVisits(): void {
     this.#requests.fill(null)
+    this.sealed = null
   }
 
   open(who: Who): Standing {
@@ -206,7 +207,7 @@ export class Model extends Outside implements Operations {
   #abandoned: Handle | null = null
 
   abandon(who: Who): boolean {
-    this.#abandoned = this.follow(who)
+    this.#abandoned = this.sealed = this.follow(who)
     return this.#abandoned !== null
   }
 
