@@ -95,7 +95,7 @@ describe('costs', () => {
       const { active } = await sessions.stats()
       assert.ok(active >= size, `${active} sessions`)
     })
-    await add('`countByIdleAge([…])`, each age', () => sessions.countByIdleAge(['1m']))
+    await add('`countByIdleAge()` of three ages', () => sessions.countByIdleAge(['1m', '5m', '30m']))
 
     const { token } = await sessions.create({ cart: ['umbrella'] })
     await add('a request with a session', () => request(token))
