@@ -4,10 +4,12 @@ import type { Ended, Note, Ok, SessionRecord, StoreCall } from '../core/store.ts
 import { tagOfUser } from '../core/token.ts'
 import type { Commands } from './commands.ts'
 import { reservedFields } from './reserved-fields.ts'
-import type { Runner } from './runner.ts'
+import type { Runner, Words } from './runner.ts'
 
 /** So many sessions of one user end in one step; more take several, so that no script holds up Redis for long. */
 const CHUNK = 1000
+/** So often is something tried that others may thwart by changing the list meanwhile. */
+const ATTEMPTS = 4
 
 /** What is done to all sessions of a user, by the user's index. */
 export class UserSessions {
@@ -20,13 +22,16 @@ export class UserSessions {
   }
 
   async list(userId: string, call: StoreCall): Promise<SessionRecord[]> {
-    const index = this.#index(userId)
-    const ids = await this.#allIds(userId, call)
     const send = (words: readonly string[]) => this.#runner.send(words, call)
-    const fields = await Promise.all(ids.map((id) => reservedFields(send, this.#commands.keys.session(id))))
-    const gone = ids.filter((_, i) => fields[i]?.size === 0)
-    if (gone.length > 0) await send(['ZREM', index, ...gone])
-    return ids.flatMap((id, i) => parseRecord(id, fields[i] ?? new Map()) ?? [])
+    for (let attempt = 1; ; attempt++) {
+      const ids = await this.#allIds(userId, call)
+      const fields = await Promise.all(ids.map((id) => reservedFields(send, this.#commands.keys.session(id))))
+      const gone = ids.filter((_, i) => fields[i]?.size === 0)
+      if (gone.length > 0) await send(['ZREM', this.#index(userId), ...gone])
+      // What is gone may have got another id in between, which was not there yet when the ids were read.
+      if (gone.length > 0 && attempt < ATTEMPTS && !call.expired) continue // guard: rotated meanwhile
+      return ids.flatMap((id, i) => parseRecord(id, fields[i] ?? new Map()) ?? [])
+    }
   }
 
   /** Ends at most a chunk of them; `more`: there may be others. */
@@ -36,17 +41,36 @@ export class UserSessions {
     note: Note,
     call: StoreCall,
   ): Promise<Ok<{ ids: string[]; more: boolean }> | Ended> {
+    const revoke = (ids: readonly string[], all: boolean) =>
+      this.#runner.run(this.#commands.revokeUser(userId, keep, ids.slice(0, CHUNK), all, note), call)
     let ids = await this.#ids(userId, 0, call)
-    while (true) {
+    for (let attempt = 1; ; attempt++) {
       const all = ids.length <= CHUNK
-      const script = this.#commands.revokeUser(userId, keep, ids.slice(0, CHUNK), all, note)
-      const [status, detail, ended] = await this.#runner.run(script, call)
+      const inOneStep = all && attempt <= ATTEMPTS
+      const [status, detail, ended] = await revoke(ids, inOneStep)
       if (status === 'ended') return { status: 'ended' }
-      if (status === 'ok') return { status: 'ok', ids: ended as string[], more: !all }
+      if (status === 'ok') {
+        const rest = all && !inOneStep ? await this.#rest(userId, call, revoke) : { ids: [], more: !all }
+        return { status: 'ok', ids: [...(ended as string[]), ...rest.ids], more: rest.more }
+      }
       // Others have come or gone meanwhile. Every hash must be declared as a key.
       if (call.expired) giveUp(call)
       ids = detail as string[]
     }
+  }
+
+  /**
+   * Logins come faster than Redis answers, so that no list is ever up to date. One step is done, and from then on only logins
+   * that begin later get in: when those have ended that came just before it, all have that had to.
+   */
+  async #rest(
+    userId: string,
+    call: StoreCall,
+    revoke: (ids: readonly string[], all: boolean) => Promise<Words>,
+  ): Promise<{ ids: string[]; more: boolean }> {
+    const ids = await this.#ids(userId, 0, call)
+    const [status, , ended] = await revoke(ids, false)
+    return status === 'ok' ? { ids: ended as string[], more: ids.length > CHUNK } : { ids: [], more: true }
   }
 
   /** @returns the ids of those that have other roles now */

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { LoginRevokedError, type SessionStore, type Sessions } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
+import { scripts } from '../../src/redis/scripts.ts'
 import { redisStore } from '../../src/redis.ts'
 import { assertConsistent } from '../redis/consistency.ts'
 import { newPrefix, useRedis } from '../redis/support.ts'
@@ -115,6 +116,32 @@ describe('logging out everywhere', { timeout: 120_000 }, () => {
   it('never refuses a login that begins when it is done, in the same process, over a slow connection', async (t) => {
     const { store, proxy } = await slowWay(t, redis.server, newPrefix())
     await logOutAndIn(store, () => proxy.setDelay(Math.random() * 4))
+  })
+
+  it('ends though logins come faster than Redis answers, with none left that began before', async () => {
+    const prefix = newPrefix()
+    const near = open(redisStore(redis.client, { prefix }))
+    const during: string[] = []
+    // Whenever a step is to be taken, somebody logs in just before: no list is ever up to date.
+    const client = new Proxy(redis.client, {
+      get(target, name) {
+        const value = Reflect.get(target, name)
+        if (name !== 'sendCommand') return typeof value === 'function' ? value.bind(target) : value
+        return async (words: readonly string[], options: object) => {
+          if (words.includes(scripts.revoke_user.sha1)) during.push((await near.create({}, { userId: 'ada' })).token)
+          return target.sendCommand(words as string[], options)
+        }
+      },
+    })
+    const far = open(redisStore(client, { prefix }), { storeTimeout: '5s' })
+    const before = await Promise.all([1, 2, 3].map(() => near.create({}, { userId: 'ada' })))
+    const ended = await far.user('ada').revokeAll()
+    const alive = await Promise.all(during.map((token) => near.load(token)))
+    // The last of them began when all others were refused already.
+    assert.deepEqual(alive.slice(0, -1).filter(Boolean), [])
+    assert.equal(ended, before.length + alive.filter((session) => session === null).length)
+    for (const { token } of before) assert.equal(await near.load(token), null)
+    await assertConsistent(redis.client, prefix)
   })
 
   it('counts a login from when its request came, before the session was read', async (t) => {

@@ -172,6 +172,28 @@ describe('what is done to all sessions of a user', { timeout: 60_000 }, () => {
       await check()
     })
 
+    it(`a session is in the list, and ends with its device, also while it is being rotated, on ${where}`, async () => {
+      const { store, check } = await openStore()
+      const sessions = open(store)
+      const far = open(distant(2, store))
+      for (let i = 0; i < 50; i++) {
+        const browser = new Browser(sessions)
+        await browser.request((session) => session.login('ada', { deviceId: 'phone' }))
+        const rotating = async () => {
+          for (let n = 0; n < 5; n++) await browser.request((session) => session.rotate())
+        }
+        const listing = async () => {
+          for (let n = 0; n < 5; n++) assert.equal((await sessions.user('ada').list()).length, 1)
+        }
+        await Promise.all([rotating(), listing()])
+        const rotation = far.rotate(browser.token as string)
+        assert.equal(await far.user('ada').revokeDevice('phone'), 1)
+        await rotation.catch((error) => assert.ok(error instanceof SessionEndedError))
+        assert.deepEqual(await sessions.user('ada').list(), [])
+      }
+      await check()
+    })
+
     it(`everyone is logged out everywhere, also those whose login had begun, on ${where}`, async (t) => {
       const { store, check } = await openStore()
       const far = open(distant(5, store))
