@@ -4,18 +4,20 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { LoginRevokedError, SessionEndedError, type SessionStore } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
 import { redisStore } from '../../src/redis.ts'
+import { altered } from '../adapter-contract/bench.ts'
 import { passes } from '../fire/redis-time.ts'
 import { assertConsistent } from '../redis/consistency.ts'
 import { newPrefix, useRedis } from '../redis/support.ts'
-import { eventually, inParallel } from '../support/http.ts'
+import { deferred, eventually, inParallel } from '../support/http.ts'
 import { assertEveryKeyExpires, startRedis } from '../support/redis-server.ts'
 import { anonymous, Browser, distant, open } from './support.ts'
 
 describe('a Redis that is out of memory', { timeout: 60_000 }, () => {
-  for (const [what, revoke] of [
-    ['a user', (sessions) => sessions.user('ada').revokeAll()],
-    ['everyone', (sessions) => sessions.revokeEveryone()],
-  ] as readonly [string, (sessions: ReturnType<typeof open>) => Promise<number>][]) {
+  for (const [what, userId, count, revoke] of [
+    ['a user', 'ada', 2, (sessions) => sessions.user('ada').revokeAll()],
+    ['a user without sessions', 'grace', 0, (sessions) => sessions.user('grace').revokeAll()],
+    ['everyone', 'ada', 3, (sessions) => sessions.revokeEveryone()],
+  ] as readonly [string, string, number, (sessions: ReturnType<typeof open>) => Promise<number>][]) {
     it(`logs ${what} out everywhere all the same, and remembers when`, async (t) => {
       const server = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] })
       t.after(() => server.stop())
@@ -28,12 +30,12 @@ describe('a Redis that is out of memory', { timeout: 60_000 }, () => {
       await late.request(async (session) => {
         await client.configSet('maxmemory', '1')
         await assert.rejects(client.set('more', 'x'), /OOM/)
-        assert.equal(await revoke(sessions), what === 'a user' ? 2 : 3)
+        assert.equal(await revoke(sessions), count)
         await client.configSet('maxmemory', '0')
-        await assert.rejects(session.login('ada', { data: 'drop' }), LoginRevokedError)
+        await assert.rejects(session.login(userId, { data: 'drop' }), LoginRevokedError)
       })
-      for (const { token } of browsers) assert.equal(await sessions.load(token as string), null)
-      assert.deepEqual(await sessions.user('ada').list(), [])
+      for (const { token } of browsers) assert.equal((await sessions.load(token as string)) === null, count > 0)
+      assert.deepEqual(await sessions.user(userId).list(), [])
       await assertConsistent(client, 'full:')
       await assertEveryKeyExpires(client)
     })
@@ -46,22 +48,17 @@ describe('a Redis that is out of memory', { timeout: 60_000 }, () => {
     const sessions = open(redisStore(client, { prefix: 'full:' }), { maxPerUser: 1 })
     const other = await sessions.create({ name: 'other' }, { userId: 'ada' })
     const browser = await anonymous(sessions, { name: 'Ada' })
-    for (const [step, full] of [
-      ['seal', async () => {}],
+    const store = redisStore(client, { prefix: 'full:' })
+    const fill = () => client.configSet('maxmemory', '1')
+    for (const [step, far] of [
+      ['seal', store],
       // There is room for the seal, and none for the new session.
-      ['create', async () => void (await client.configSet('maxmemory', '0'))],
+      ['create', fullAfterSeal(store, fill)],
     ] as const) {
       const before = await server.dump()
-      await client.configSet('maxmemory', '1')
-      const store = redisStore(client, {
-        prefix: 'full:',
-        onCommand: ([name = '', , , key = '']) => name.startsWith('EVAL') && commands.push(key),
-      })
-      const commands: string[] = []
-      await full()
-      const far = open(step === 'seal' ? store : fullAfterSeal(store, () => client.configSet('maxmemory', '1')))
+      if (step === 'seal') await fill()
       await assert.rejects(
-        new Browser(far, browser.token).request((session) => session.login('ada')),
+        new Browser(open(far), browser.token).request((session) => session.login('ada')),
         { code: 'ERR_STORE_FULL', outcome: 'none' },
       )
       await client.configSet('maxmemory', '0')
@@ -77,16 +74,11 @@ describe('a Redis that is out of memory', { timeout: 60_000 }, () => {
 
 /** Redis runs out of memory when a login has sealed the session. */
 function fullAfterSeal(store: SessionStore, fill: () => Promise<unknown>): SessionStore {
-  return new Proxy(store, {
-    get(target, name) {
-      const method = Reflect.get(target, name)
-      if (typeof method !== 'function') return method
-      if (name !== 'seal') return method.bind(target)
-      return async (...args: unknown[]) => {
-        const reply = await method.apply(target, args)
-        await fill()
-        return reply
-      }
+  return altered(store, {
+    seal: async (...args) => {
+      const reply = await store.seal(...args)
+      await fill()
+      return reply
     },
   })
 }
@@ -191,6 +183,27 @@ describe('what is done to all sessions of a user', { timeout: 60_000 }, () => {
         await rotation.catch((error) => assert.ok(error instanceof SessionEndedError))
         assert.deepEqual(await sessions.user('ada').list(), [])
       }
+      await check()
+    })
+
+    it(`everyone is logged out everywhere, and a login that had begun is refused when it comes after all, on ${where}`, async () => {
+      const { store, check } = await openStore()
+      const [arrived, gate] = [deferred(), deferred()]
+      const slow = altered(store, {
+        create: async (...args) => {
+          arrived.resolve()
+          await gate.promise
+          return store.create(...args)
+        },
+      })
+      const sessions = open(store)
+      const browser = await anonymous(sessions)
+      const login = new Browser(open(slow), browser.token).request((session) => session.login('ada'))
+      await arrived.promise
+      assert.equal(await sessions.revokeEveryone(), 1)
+      gate.resolve()
+      await assert.rejects(login, LoginRevokedError)
+      assert.equal(await sessions.count(), 0)
       await check()
     })
 
