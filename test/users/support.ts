@@ -59,7 +59,7 @@ export async function anonymous(sessions: Sessions<Data>, data: Partial<Data> = 
 }
 
 /** A way to Redis as another process has it: a connection of its own, and a clock of its own. */
-export interface Way {
+interface Way {
   readonly client: RedisClient
   readonly store: SessionStore
   readonly proxy: SlowProxy
