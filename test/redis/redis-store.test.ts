@@ -6,6 +6,7 @@ import { createClient as createClient5 } from 'redis5'
 import { type NodeRedisClient, redisStore } from '../../src/redis.ts'
 import { expiryContract } from '../core/expiry-contract.ts'
 import { sessionsContract } from '../core/sessions-contract.ts'
+import { eventsContract } from '../store-contract/events.ts'
 import { type OpenStore, storeContract } from '../store-contract.ts'
 import { assertEveryKeyExpires, type RedisClient, type RedisServer, startRedis } from '../support/redis-server.ts'
 import { assertConsistent } from './consistency.ts'
@@ -57,5 +58,6 @@ for (const [name, newClient] of Object.entries(CLIENTS)) {
     storeContract(open)
     sessionsContract(open)
     expiryContract(open)
+    eventsContract(open)
   })
 }
