@@ -8,7 +8,7 @@ import { redisStore } from '../../src/redis.ts'
 import { newPrefix, warningsOf } from '../redis/support.ts'
 import { eventually } from '../support/http.ts'
 import { freePort, type RedisClient, type RedisServer, startRedis } from '../support/redis-server.ts'
-import { CLIENTS, eventsOf, sessionsOn } from './world.ts'
+import { CLIENTS, eventsOf, published, sessionsOn } from './world.ts'
 
 // How one process hears of the others over Redis.
 
@@ -82,11 +82,13 @@ for (const [name, newClient] of Object.entries(CLIENTS)) {
         // What no version of today tells.
         ...['error', 'toString', '__proto__', 'newListener'].map((type) => JSON.stringify({ ...event, type })),
       ]
-      for (const message of foreign) await observer.publish(`${prefix}events`, message)
       // What may be left out, and what is more than is known.
       const terse = { from: 'x', type: 'revoked', cause: 'x', id, at: 1, data: 'x' }
-      await observer.publish(`${prefix}events`, JSON.stringify(terse))
-      await eventually(() => events.length > 0)
+      const told = await published(async () => {
+        for (const message of [...foreign, JSON.stringify(terse)]) await observer.publish(`${prefix}events`, message)
+        await eventually(() => events.length > 0)
+      })
+      assert.deepEqual(told, events)
       assert.deepEqual(events, [
         { type: 'revoked', id, cause: 'x', userId: null, actor: null, previous: null, at: 1, local: false },
       ])
