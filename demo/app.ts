@@ -1,12 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import express, { type Express } from 'express'
-import { expressSessions } from '../src/express.ts'
+import { expressSessions, sameOrigin } from '../src/express.ts'
 import type { SessionStore, Sessions } from '../src/index.ts'
+import { adminRoutes } from './account/admin.ts'
+import { accountRoutes } from './account/routes.ts'
+import { type AccountData, mountAccounts } from './account/sessions.ts'
 import { answerErrors, notFound } from './errors.ts'
 import { page } from './page.ts'
 import type { CommandRecorder } from './recorder.ts'
 import { routes } from './routes.ts'
-import { refuseOtherSites, securityHeaders } from './security.ts'
+import { securityHeaders } from './security.ts'
 
 /** What the demo keeps in a session. */
 export interface DemoData {
@@ -16,7 +19,10 @@ export interface DemoData {
 
 /** One app server of the demo. */
 export interface Instance {
+  /** Of the first page. */
   readonly sessions: Sessions<DemoData>
+  /** Of the account and admin pages. */
+  readonly accounts: Sessions<AccountData>
   /** The store behind the sessions: the demo shows what is in it. */
   readonly store: SessionStore
   /** Which store it is, in a few words. */
@@ -34,16 +40,23 @@ const PUBLIC = fileURLToPath(new URL('./public', import.meta.url))
 
 /** The demo's web application. */
 export function createApp(instance: Instance): Express {
-  const { sessions, recorder } = instance
+  const { sessions, accounts, recorder } = instance
   const app = express()
   app.disable('x-powered-by').disable('etag')
   app.use(securityHeaders)
 
   // Before the sessions: to look at the page costs Redis nothing, and is no activity.
-  app.get('/', page(instance))
+  app.get('/', page(instance, 'index'))
+  app.get('/account', page(instance, 'account'))
   app.use(express.static(PUBLIC, { index: false, cacheControl: false }))
 
-  app.use(refuseOtherSites)
+  app.use(sameOrigin())
+
+  app.use(['/account', '/admin'], mountAccounts(accounts))
+  app.use('/account', accountRoutes(instance))
+  app.use('/admin', adminRoutes(instance))
+  app.use(['/account', '/admin'], notFound)
+
   app.use(express.urlencoded({ extended: false, limit: '8kb' }), express.json({ limit: '8kb' }))
   app.use((_req, _res, next) => recorder.record(next))
   // Only an action extends a session; GET /session, which the page polls, does not.

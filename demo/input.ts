@@ -32,7 +32,7 @@ export function readTtl(body: unknown, lifetime: number, missing?: number): numb
 }
 
 /** A field of a form or of a JSON object. */
-function field(body: unknown, name: string): unknown {
+export function field(body: unknown, name: string): unknown {
   if (body === undefined) return undefined
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new InputError('Send a form, or a JSON object.')

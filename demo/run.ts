@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { setInterval } from 'node:timers/promises'
-import { createSessions, type Sessions } from '../src/index.ts'
+import { createSessions } from '../src/index.ts'
+import { accountSessions } from './account/sessions.ts'
 import { createApp, type DemoData } from './app.ts'
 import { type ChosenStore, chooseStore } from './choose-store.ts'
 import { DemoError } from './demo-error.ts'
@@ -36,7 +37,8 @@ export async function run(
 
 interface Running {
   readonly server: Server
-  readonly sessions: Sessions<DemoData>
+  /** What it has started besides. */
+  readonly sessions: readonly { close(): Promise<void> }[]
 }
 
 async function serve(options: DemoOptions, localPort: number): Promise<void> {
@@ -57,7 +59,7 @@ async function serve(options: DemoOptions, localPort: number): Promise<void> {
     }
     // The connection first: then nothing waits for a Redis that may not answer.
     await chosen.close()
-    await Promise.all(running.map(({ sessions }) => sessions.close()))
+    await Promise.all(running.flatMap(({ sessions }) => sessions.map((each) => each.close())))
   }
 }
 
@@ -82,9 +84,10 @@ async function listen(
       idleTimeout: '15s',
       cookie: { secure },
     })
-    const instance = { sessions, store, storeName, recorder, lifetime: LIFETIME, number, ports }
+    const accounts = accountSessions(store, secure)
+    const instance = { sessions, accounts, store, storeName, recorder, lifetime: LIFETIME, number, ports }
     const server = createServer(createApp(instance))
-    running.push({ server, sessions })
+    running.push({ server, sessions: [sessions, accounts] })
     ports.push(await bind(server, port && port + number - 1, host))
   }
   const shown = host === '127.0.0.1' || host === '0.0.0.0' || host === '::' ? 'localhost' : host

@@ -8,12 +8,18 @@ const PATIENCE = 5000
 
 /** Looks at the session, without extending it. */
 export function look() {
-  return ask('/session', { cache: 'no-store' })
+  return call('GET', '/session')
 }
 
 /** Sends a form as a browser would. */
 export function send(form) {
   return ask(form.getAttribute('action'), { method: 'POST', body: new URLSearchParams(new FormData(form)) })
+}
+
+/** Sends JSON, or nothing. @param {object} [json] @returns {Promise<Answer>} */
+export function call(method, path, json) {
+  const body = json && { body: JSON.stringify(json), headers: { 'content-type': 'application/json' } }
+  return ask(path, { method, cache: 'no-store', ...body })
 }
 
 async function ask(path, options) {

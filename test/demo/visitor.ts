@@ -13,10 +13,10 @@ export interface DemoAnswer {
   commands: { words: string[]; script: string | null; sent: boolean }[]
 }
 
-export interface Reply {
+export interface Reply<Body = DemoAnswer> {
   readonly status: number
   readonly headers: Headers
-  readonly body: DemoAnswer
+  readonly body: Body
   /** The raw answer: head and body. */
   readonly raw: string
 }
@@ -35,7 +35,7 @@ export class Visitor {
     this.base = base
   }
 
-  get(path: string, headers: Record<string, string> = {}): Promise<Reply> {
+  get<Body = DemoAnswer>(path: string, headers: Record<string, string> = {}): Promise<Reply<Body>> {
     return this.send('GET', path, undefined, headers)
   }
 
@@ -44,19 +44,20 @@ export class Visitor {
     return this.send('POST', path, new URLSearchParams(form), headers)
   }
 
-  json(path: string, body: unknown): Promise<Reply> {
+  json<Body = DemoAnswer>(path: string, body: unknown): Promise<Reply<Body>> {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
     return this.send('POST', path, text, { 'content-type': 'application/json' })
   }
 
-  async send(
+  async send<Body = DemoAnswer>(
     method: string,
     path: string,
     body: string | URLSearchParams | undefined,
     headers: Record<string, string> = {},
-  ): Promise<Reply> {
+  ): Promise<Reply<Body>> {
     const response = await fetch(new URL(path, this.base), {
       method,
+      redirect: 'manual',
       headers: { ...headers, ...(this.cookie !== null && { cookie: this.cookie }) },
       ...(body !== undefined && { body }),
     })
@@ -87,6 +88,6 @@ export function live(reply: Reply): DemoAnswer {
 }
 
 /** The reply is this error and nothing else. */
-export function refused(reply: Reply, status: number, error: string): void {
+export function refused(reply: Reply<unknown>, status: number, error: string): void {
   assert.deepEqual({ status: reply.status, body: reply.body }, { status, body: { error } })
 }

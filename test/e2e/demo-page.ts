@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import { type BrowserOptions, launchBrowser } from '../support/browser.ts'
 
-/** The demo's page in a browser of its own, worked with the keyboard alone. */
+/** A page of the demo in a browser of its own, worked with the keyboard alone. */
 export class DemoPage {
   readonly page: Page
   /** What the page did against its Content-Security-Policy, and what it failed at. */
@@ -16,15 +16,18 @@ export class DemoPage {
     page.on('console', (message) => {
       const text = message.text()
       // A refused request is what the page is there to show.
-      if (message.type() === 'error' && !/the server responded with a status of (?:400|401|503)/.test(text)) {
+      if (message.type() === 'error' && !/the server responded with a status of (?:400|401|403|404|503)/.test(text)) {
         this.#wrongs.push(text)
       }
     })
     page.on('pageerror', (error) => this.#wrongs.push(String(error)))
   }
 
-  /** Opens the page in a new browser, which ends with the test. */
-  static async open(t: TestContext, url: string, options: BrowserOptions = {}): Promise<DemoPage> {
+  /**
+   * Opens a page in a new browser, which ends with the test.
+   * @param first what is on the page when it is ready
+   */
+  static async open(t: TestContext, url: string, options: BrowserOptions = {}, first = '#begin'): Promise<DemoPage> {
     const browser = await launchBrowser({ viewport: { width: 1200, height: 900 }, ...options })
     t.after(() => browser.close())
     browser.context.setDefaultTimeout(10_000)
@@ -35,7 +38,7 @@ export class DemoPage {
       "addEventListener('securitypolicyviolation', ({ violatedDirective }) => wrong('violates ' + violatedDirective))",
     )
     await page.goto(url)
-    await demo.shows('#begin')
+    await demo.shows(first)
     return demo
   }
 

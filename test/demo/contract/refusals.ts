@@ -64,7 +64,7 @@ export function refusals({ url, newVisitor, login, redis }: Scene): void {
   })
 
   describe('a request from another site', () => {
-    const refusal = 'Requests from other sites are refused'
+    const refusal = 'Cross-site request refused'
 
     it('is refused, and changes nothing', async () => {
       const { visitor, first } = await login()
