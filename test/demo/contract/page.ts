@@ -23,7 +23,9 @@ export function page({ newVisitor, login }: Scene): void {
     it('brings what the page needs', async () => {
       const visitor = newVisitor()
       const { raw } = await visitor.get('/')
-      const paths = [...raw.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path as string)
+      const paths = [...raw.matchAll(/<(?:link|script)[^>]* (?:src|href)="(\/[^"]+)"/g)].map(
+        ([, path]) => path as string,
+      )
       assert.ok(paths.includes('/app.js'))
       for (const path of paths) assert.equal((await visitor.get(path)).status, 200, path)
     })
