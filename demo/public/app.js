@@ -13,6 +13,7 @@ const countdown = new Countdown(lookNow)
 let session = null
 /** Grows with every action that begins or ends, so that an answer older than that is not shown. */
 let turn = 0
+let acting = 0
 let looks = 0
 let looking = false
 
@@ -46,7 +47,9 @@ for (const id of ['login', 'increment', 'ttl', 'logout']) {
 
 async function act(form) {
   const mine = ++turn
+  acting++
   const answer = await send(form)
+  acting--
   if (mine !== turn) return
   turn++
   const { status, body } = answer
@@ -77,7 +80,8 @@ const NEWS = {
 }
 
 async function lookNow() {
-  if (looking || document.hidden) return
+  // During an action, a look might see what has come of it before the action's own answer is here.
+  if (looking || acting > 0 || document.hidden) return
   looking = true
   const at = turn
   const answer = await look()
