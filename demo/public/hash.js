@@ -3,11 +3,7 @@ const NOTES = {
   last_accessed_at: 'last action',
   session_ttl: 'seconds without an action, then it expires',
   deadline: 'latest end',
-<<<<<<< HEAD
   request_count: 'requests so far',
-=======
-  request_count: 'requests that came with it',
->>>>>>> 09df4be (Demo: the hash shows how many requests have come, and its tests know of events)
 }
 const INSTANTS = new Set(['created_at', 'last_accessed_at', 'deadline'])
 

@@ -13,7 +13,7 @@ export function commands({ login, redis }: Scene): void {
       const fields = ['username', 'andrew', 'page_views', '1', 'request_count', '1']
       const [create] = told(first, fields.length + 2)
       const { from, ...note } = JSON.parse(create?.end.pop() ?? '')
-      assert.match(from, /^[0-9a-f-]{36}$/)
+      assert.match(from, /^[0-9a-f-]{36}:\d+$/)
       assert.deepEqual(note, { type: 'created', cause: 'request', actor: null, previous: null })
       const end = [...fields, 'session:events']
       assert.deepEqual([first.commands.length, create], [1, { script: 'create', sent, begin: 'EVALSHA', end }])
