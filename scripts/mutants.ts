@@ -93,7 +93,7 @@ function testsFor(file: string): string[] {
     if (test.startsWith(LAST)) return nearest.length + 1
     return place < 0 ? nearest.length : place
   }
-  return globSync('test/{core,redis,memory,model,express}/**/*.test.ts', { cwd: whole }).sort(
+  return globSync('test/{core,redis,memory,model,express,users}/**/*.test.ts', { cwd: whole }).sort(
     (a, b) => rank(a) - rank(b) || a.localeCompare(b),
   )
 }
