@@ -55,7 +55,7 @@ export function call(): StoreCall {
 }
 
 /** A session id that no session has, in the partition of a user or in any. */
-export function newRef(userId: string | null = null): SessionRef {
+function newRef(userId: string | null = null): SessionRef {
   return { id: idOfToken(newToken(userId)), userId }
 }
 

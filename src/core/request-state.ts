@@ -44,7 +44,7 @@ export class RequestState {
   readonly ended: boolean
   readonly client: Client
   /** When the request came, by `performance.now()`. */
-  readonly arrivedAt: number
+  #arrivedAt: number
   /** Set by the adapter once the head of the response has left: from then on no cookie can be sent. */
   headSent = false
   /** How many requests came with the session before this one. */
@@ -69,7 +69,7 @@ export class RequestState {
     this.#before = record === null ? 0 : (numberOf(record, 'request_count') ?? 0) + operations.requests.of(record.id)
     this.#superseded = superseded
     this.client = client
-    this.arrivedAt = arrivedAt
+    this.#arrivedAt = arrivedAt
   }
 
   /** Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. */
@@ -217,7 +217,7 @@ export class RequestState {
     this.count()
     const changes = this.#view?.changes() ?? UNCHANGED
     const before = this.record
-    const started = await logins.login(before, { ...request, changes, begun: this.arrivedAt })
+    const started = await logins.login(before, { ...request, changes, begun: this.#arrivedAt })
     this.record = started.record
     this.#counted = true
     if (!started.continued) this.#before = 0
@@ -253,6 +253,11 @@ export class RequestState {
     const record = this.forget()
     if (record !== null)
       await this.operations.destroy(record, this.operations.events.note('destroyed', 'logout', record.userId))
+  }
+
+  /** The request itself has logged its user out everywhere: what it begins from now on comes after that. */
+  beginAnew(): void {
+    this.#arrivedAt = performance.now()
   }
 
   /** The session is over, and the response takes the cookie away. @returns what it was */
@@ -322,7 +327,7 @@ export class RequestState {
       fields: new Map([...data, ['request_count', '1']]),
       idleTimeout,
       lifetime,
-      begun: this.arrivedAt,
+      begun: this.#arrivedAt,
       note: this.operations.events.note('created', 'request'),
     })
     this.#counted = true

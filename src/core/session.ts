@@ -194,13 +194,16 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   /**
-   * Logs the user out everywhere, here too: in one step, and a login under way with an old password is refused.
+   * Logs the user out everywhere, here too: in one step, and a login under way with an old password is refused. This request
+   * may log in again, as after a change of the password.
    * @returns how many sessions have ended
    * @throws SessionEndedError without a user, HeadersSentError, StoreError
    */
   async revokeAll(): Promise<number> {
     const user = this.#user
-    return this.#end(() => user.revokeAll(this.#actor))
+    const ended = await this.#end(() => user.revokeAll(this.#actor))
+    this.#state.beginAnew()
+    return ended
   }
 
   /**

@@ -33,7 +33,7 @@ export function detailFields({ roles, device, deviceId, ip, remember }: UserDeta
 }
 
 /** Every field that {@link detailFields} may give. */
-export const DETAIL_FIELDS = ['roles', 'device', 'device_id', 'ip', REMEMBER] as const
+export const DETAIL_FIELDS: readonly string[] = ['roles', 'device', 'device_id', 'ip', REMEMBER]
 
 /** Whether the browser keeps the cookie of a session to its deadline. */
 export function isRemembered(record: SessionRecord | null): boolean {

@@ -64,6 +64,18 @@ describe('a login that does not succeed', { timeout: 60_000, concurrency: 4 }, (
     await assertConsistent(redis.client, prefix)
   })
 
+  it('is none after its own request has logged the user out everywhere, as when the password is changed', async () => {
+    const sessions = open(redisStore(redis.client, { prefix: newPrefix() }))
+    const [here, elsewhere] = [await anonymous(sessions), await anonymous(sessions)]
+    for (const browser of [here, elsewhere]) await browser.request((session) => session.login('ada'))
+    await here.request(async (session) => {
+      assert.equal(await session.revokeAll(), 2)
+      await session.login('ada')
+    })
+    assert.equal((await sessions.load(here.token as string))?.userId, 'ada')
+    assert.equal(await sessions.load(elsewhere.token as string), null)
+  })
+
   it('since it took longer than its seal leaves the visitor with the old one and all that others wrote to it', async () => {
     const prefix = newPrefix()
     const gate = deferred()

@@ -210,7 +210,7 @@ export async function eventsOf(sessions: Sessions<Data>): Promise<SessionEvent[]
 }
 
 /** Waits until these sessions hear what others do: what is watched is heard of. */
-export async function listening(sessions: Sessions<Data>): Promise<void> {
+async function listening(sessions: Sessions<Data>): Promise<void> {
   const { id } = await sessions.create()
   let ended = false
   await sessions.watch(id, () => {
