@@ -9,6 +9,7 @@ const RETRY = 1000
 const stream = new SessionStream({ ended: (why) => showEnding('Session ended', why), changed: showDevices })
 /** The user as the server knows them; `null`: nobody is logged in. */
 let profile = null
+let looks = 0
 
 async function start() {
   const { status, body } = await call('GET', '/account/profile')
@@ -87,9 +88,10 @@ function showEnding(title, why) {
 }
 
 async function showDevices() {
+  const mine = ++looks
   const { status, body } = await call('GET', '/account/sessions')
-  // That the session has ended is told by the stream, and why.
-  if (status !== 200 || profile === null) return
+  // That the session has ended is told by the stream, and why. A later look knows better.
+  if (status !== 200 || profile === null || mine !== looks) return
   setText('device-count', count(body.sessions.length))
   const hadFocus = byId('device-rows').contains(document.activeElement)
   showRows(byId('device-rows'), body.sessions, describe)
