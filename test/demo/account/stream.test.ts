@@ -66,6 +66,13 @@ describe('the event stream of a session', { timeout: 30_000 }, () => {
     await stream.ends('revoke')
     await until(async () => counted() === 0)
   })
+
+  it('says when the session expires', async (t) => {
+    const cookie = { name: 'account', secure: false }
+    const accounts = createSessions<AccountData>({ store: memoryStore(), idleTimeout: '1s', cookie })
+    const { visitor } = await streaming(t, accounts)
+    await (await EventStream.open(visitor)).ends('expired')
+  })
 })
 
 describe('what the pages ask for by themselves', { timeout: 30_000 }, () => {
