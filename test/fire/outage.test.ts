@@ -27,6 +27,7 @@ interface Answer {
 interface Server {
   readonly child: Child
   get(cookie?: string): Promise<Answer>
+  login(): Promise<Answer>
   add(item: string, cookie?: string): Promise<Answer>
   logout(cookie: string): Promise<Answer>
   /** How many sessions it has handed out. */
@@ -64,7 +65,8 @@ async function startServer(t: TestContext, redisUrl: string): Promise<Server> {
     get begun() {
       return handedOut.size
     },
-    get: (cookie = '') => ask('GET', '/cart', cookie),
+    get: (cookie = '') => ask('GET', '/profile', cookie),
+    login: () => ask('POST', '/login', ''),
     add: (item, cookie = '') => ask('POST', '/cart', cookie, { item }),
     logout: (cookie) => ask('POST', '/logout', cookie),
   }
@@ -75,11 +77,12 @@ async function startServer(t: TestContext, redisUrl: string): Promise<Server> {
   return server
 }
 
-/** The cookie of a session just begun. */
+/** The cookie of a user who has just logged in and put something into the cart. */
 async function begin(server: Server): Promise<string> {
-  const { status, setCookie, json } = await server.add('umbrella')
+  const cookie = cookieOf((await server.login()).setCookie)
+  const { status, json } = await server.add('umbrella', cookie)
   assert.equal(status, 200, json)
-  return cookieOf(setCookie)
+  return cookie
 }
 
 function cookieOf(setCookie: string): string {
@@ -92,6 +95,7 @@ const ASKS = {
   'a read': (server: Server, cookie: string) => server.get(cookie),
   'a write': (server: Server, cookie: string) => server.add('hat', cookie),
   'a first write': (server: Server) => server.add('scarf'),
+  'a login': (server: Server) => server.login(),
   'a logout': (server: Server, cookie: string) => server.logout(cookie),
 } as const
 
@@ -128,19 +132,20 @@ function assertAway(t: TestContext, { of: answers, stall }: Answers): void {
   for (const [who, list] of Object.entries(answers)) {
     const slowest = slowestOf(list)
     t.diagnostic(`${who}: ${list.length} answers, the slowest after ${Math.round(slowest)} ms`)
-    const expected = who === 'a visitor' ? 200 : 503
+    // A visitor has no profile, and is told so as ever.
+    const expected = who === 'a visitor' ? 401 : 503
     assert.deepEqual([...new Set(list.map(({ status }) => status))], [expected], who)
     assert.ok(slowest < (who === 'a visitor' ? 500 + stall : DEADLINE + lag), `${who} waited ${slowest} ms`)
   }
 }
 
-/** Everyone is served again within {@link BACK} of `since`. A cookie whose session is gone is as good as none. */
+/** Everyone is served again within {@link BACK} of `since`. With a cookie whose session is gone, as a visitor is. */
 async function assertBack(t: TestContext, server: Server, cookie: string, since: number): Promise<void> {
   const busy = measureStall()
   await Promise.all(
     Object.entries(ASKS).map(async ([who, ask]) => {
       if (ask === ASKS['a logout']) return
-      while ((await ask(server, cookie)).status !== 200) {
+      while (![200, 401].includes((await ask(server, cookie)).status)) {
         assert.ok(performance.now() - since < BACK + busy(), `${who} is not served`)
         await pause(10)
       }
@@ -166,7 +171,7 @@ test('the program of the README survives a Redis that freezes', { timeout: 60_00
   await assertBack(t, server, cookie, thawed)
 
   assert.deepEqual((await server.get(cookie)).json.cart.slice(0, 1), ['umbrella'])
-  assert.deepEqual((await server.get(leaving)).json, { cart: ['umbrella'], lastItem: 'umbrella', added: 1 })
+  assert.deepEqual((await server.get(leaving)).json, { cart: ['umbrella'], lastItem: 'umbrella', pageViews: 1 })
   // A session whose beginning was answered too late is taken back: there is none that nobody holds.
   assert.equal(answers.of['a first write']?.length, 2)
   const sessionKeys = async () => (await observer.keys('session:*')).filter((key) => /\}:[\w-]{22}$/.test(key))
@@ -229,7 +234,7 @@ test('a commit of the program that fails never answers 2xx, and a logout of unkn
   }
   const served = async (cookie: string) => {
     proxy.breakSilent()
-    while ((await server.get(cookie)).status !== 200) await pause(10)
+    while (![200, 401].includes((await server.get(cookie)).status)) await pause(10)
   }
 
   for (const then of ['break', 'silence'] as const) {
@@ -242,8 +247,8 @@ test('a commit of the program that fails never answers 2xx, and a logout of unkn
       await lost
       assert.deepEqual([answer.status, answer.setCookie], [503, ''], how)
       await served(cookie)
-      const { lastItem, added } = (await server.get(cookie)).json
-      assert.deepEqual([lastItem, added], [what === 'reply' ? 'gloves' : 'umbrella', 2], how)
+      const { lastItem, pageViews } = (await server.get(cookie)).json
+      assert.deepEqual([lastItem, pageViews], [what === 'reply' ? 'gloves' : 'umbrella', 2], how)
     }
 
     for (const what of ['request', 'reply'] as const) {
@@ -255,7 +260,7 @@ test('a commit of the program that fails never answers 2xx, and a logout of unkn
       assert.equal(answer.status, 503, how)
       assert.match(answer.setCookie, /^__Host-sid=; Max-Age=0; /, how)
       await served(cookie)
-      assert.deepEqual((await server.get(cookie)).json.added, what === 'reply' ? undefined : 1, how)
+      assert.deepEqual((await server.get(cookie)).json.pageViews, what === 'reply' ? undefined : 1, how)
     }
 
     // A session that begins with a write whose reply is lost: no cookie for what may not be there.
