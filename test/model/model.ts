@@ -18,7 +18,7 @@ import { changed, checkDetails, checkField, checkUserId, differences } from './v
 
 /** One request. What it knows of its session is from when it last looked; others may have changed it since. */
 interface Request {
-  readonly openedAt: number
+  openedAt: number
   readonly ended: boolean
   session: Handle | null
   /** The session as this request knows it. */
@@ -161,7 +161,8 @@ export class Model extends Outside implements Operations {
   revokeMine(visit: Visit, who: Who): Standing {
     const request = this.#request(visit)
     const userId = this.#userOf(request)
-    const isMine = who === request.session
+    // Whether it leads to this request's own. One that has ended takes no cookie with it: a rotation may have issued another.
+    const isMine = request.session !== null && this.follow(who) === request.session
     const revoked = this.revokeOf(userId, who)
     if (isMine) this.#forget(request)
     return this.#standing(visit, revoked)
@@ -184,6 +185,8 @@ export class Model extends Outside implements Operations {
     const request = this.#request(visit)
     const revoked = this.revokeAllOf(this.#userOf(request))
     this.#forget(request)
+    // It may log in again.
+    request.openedAt = this.now
     return this.#standing(visit, revoked)
   }
 

@@ -23,7 +23,7 @@ describe('a session that a login is taking over', () => {
     const since = performance.now()
     const [seconds, micros] = (await redis.client.sendCommand(['TIME'])) as [string, string]
     const until = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) + forMs
-    await redis.client.hSet(session, '_sealed_until', `${until}`)
+    await redis.client.hSet(session, { _sealed_by: 'a login', _sealed_until: `${until}` })
     return { prefix, sessions, token, session, since }
   }
 
