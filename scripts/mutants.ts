@@ -34,6 +34,7 @@ const ATTEMPTS = 3
 const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[] = [
   ['lua/', ['test/redis/redis-store.', 'test/redis/']],
   ['src/redis/redis-store.', ['test/redis/broken-hash.', 'test/redis/node-redis.', 'test/redis/']],
+  ['src/redis/clients/ioredis.', ['test/redis/ioredis.', 'test/redis/']],
   ['src/redis/', ['test/redis/']],
   ['src/memory/', ['test/memory/']],
   ['src/core/sessions.', ['test/memory/', 'test/core/']],

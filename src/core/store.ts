@@ -100,7 +100,10 @@ export interface SessionStore {
   /** The store's clock as far as this process knows it, or `null` before it has heard from the store. */
   now(): number | null
 
-  /** Stops what the store itself has started. Never closes a client that it was given. */
+  /**
+   * Stops what the store itself has started; a `subscribe` that has not come to anything yet rejects. Never closes a client that
+   * it was given.
+   */
   close(): Promise<void>
 }
 

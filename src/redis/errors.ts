@@ -9,6 +9,9 @@ const REFUSED = new Set(['NOSCRIPT', 'NOAUTH', 'WRONGPASS', 'NOPERM'])
 /** What node-redis rejects with when a command has not left the process. */
 const NOT_SENT = /client is (?:closed|offline)|queue is full|command was aborted/i
 
+/** What a connection rejects with when it has not given a command to its client. */
+export class NotSentError extends Error {}
+
 /** Redis answered with an error. Only the first word of the answer is kept: the rest may quote arguments. */
 export class ReplyError extends StoreError {
   /** Such as `NOSCRIPT`. */
@@ -42,7 +45,7 @@ function refused(word: string): ReplyError {
 }
 
 function unavailable(error: unknown): StoreError {
-  const notSent = error instanceof Error && NOT_SENT.test(error.message)
+  const notSent = error instanceof NotSentError || (error instanceof Error && NOT_SENT.test(error.message))
   const hint = notSent ? 'The command was not sent.' : 'Whether the command was carried out is unknown.'
   return new StoreError(
     'ERR_STORE_UNAVAILABLE',

@@ -1,6 +1,6 @@
 import { withDeadline } from '../core/deadline.ts'
 import { warnOnce } from '../core/warn.ts'
-import type { RedisConnection } from './clients/node-redis.ts'
+import type { RedisConnection } from './clients/connection.ts'
 import { type RedisClock, toInstant } from './clock.ts'
 
 const PROBE_TIMEOUT = 5000

@@ -26,7 +26,8 @@ import type {
 import { tags } from '../core/tags.ts'
 import { isId } from '../core/token.ts'
 import { warnOnce } from '../core/warn.ts'
-import { type NodeRedisClient, nodeRedis, type RedisConnection } from './clients/node-redis.ts'
+import { connectionOf, type RedisClient } from './clients/clients.ts'
+import type { RedisConnection } from './clients/connection.ts'
 import { Commands } from './commands.ts'
 import { isReply } from './errors.ts'
 import { Keys } from './keys.ts'
@@ -53,13 +54,14 @@ const BROKEN_HASH_TTL = 7 * 24 * 60 * 60 * 1000
 
 /**
  * Keeps sessions in Redis 7.0 or newer, or Valkey 7.2 or newer: one hash each.
- * @param client a connected node-redis client (5 or 6). It stays yours: share it, listen to it, close it. Its `error` events
- *   are listened to here too, so that a lost connection never ends the process.
+ * @param client a node-redis client (5 or 6), an ioredis client (5 or 6) or an iovalkey client. It stays yours: share it,
+ *   listen to it, close it. Its `error` events are listened to here too, so that a lost connection never ends the process.
  * @example redisStore(await createClient({ url: 'redis://localhost:6379' }).connect())
+ * @example redisStore(new Redis('redis://localhost:6379', { autoResendUnfulfilledCommands: false }))
  * @throws ConfigError
  */
-export function redisStore(client: NodeRedisClient, options: RedisStoreOptions = {}): SessionStore {
-  return new RedisStore(nodeRedis(client), options)
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): SessionStore {
+  return new RedisStore(connectionOf(client), options)
 }
 
 class RedisStore implements SessionStore {

@@ -1,6 +1,6 @@
 import { giveUp } from '../core/deadline.ts'
 import type { Ok, Reply, SessionRef, StoreCall } from '../core/store.ts'
-import type { RedisConnection } from './clients/node-redis.ts'
+import type { RedisConnection } from './clients/connection.ts'
 import { RedisClock, toInstant } from './clock.ts'
 import { evalCommand, type ScriptCall } from './commands.ts'
 import { isReply, storeError } from './errors.ts'

@@ -1,5 +1,5 @@
 import type { StoreEvent, Subscription } from '../core/store.ts'
-import type { RedisConnection } from './clients/node-redis.ts'
+import type { RedisConnection } from './clients/connection.ts'
 
 /**
  * Listens to what processes tell each other of sessions, over a connection of its own (a subscribed one can do nothing else).

@@ -1,0 +1,45 @@
+import type { StoreCall, Subscription } from '../../core/store.ts'
+import { warnOnce } from '../../core/warn.ts'
+
+/** What the store asks of a Redis connection, whichever client is behind it. */
+export interface RedisConnection {
+  /**
+   * Sends one command and gives its reply: strings, integers, `null` and arrays of these; a map as a flat array. Rejects with
+   * the client's own error, or a `NotSentError`.
+   */
+  send(words: readonly string[], call: StoreCall): Promise<unknown>
+  /** Calls `listener` now if connected, and each time that the connection is ready again. Returns a function that stops it. */
+  onReady(listener: () => void): () => void
+  /** Listens to a channel over a connection of its own. Calls `missed` each time that it listens again after that was lost. */
+  subscribe(channel: string, listener: (message: string) => void, missed: () => void): Subscription
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as Node's own EventEmitter types its listeners
+export type Listener = (...args: any[]) => void
+
+interface Client {
+  on(event: string, listener: Listener): unknown
+  listenerCount(event: string): number
+}
+
+/** Clients whose errors are listened to already: stores may come and go on one client. */
+const heard = new WeakSet<Client>()
+
+/**
+ * An error event that nobody hears would end the process (ioredis prints each instead), although the client reconnects by
+ * itself. The listener stays when the store is closed: the client goes on, and its application may have none of its own.
+ */
+export function hearErrors(client: Client): void {
+  if (heard.has(client)) return
+  heard.add(client)
+  client.on('error', (error: Error & { code?: string }) => {
+    if (client.listenerCount('error') > 1) return
+    warnOnce(
+      'COATCHECK_REDIS_CONNECTION',
+      `The Redis connection failed (${error?.code ?? error?.name}); the client keeps reconnecting. Said once: ` +
+        "listen with client.on('error') to see every failure.",
+    )
+  })
+}
+
+export function ignored(): void {}
