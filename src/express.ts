@@ -83,7 +83,7 @@ export function expressSessions<Data>(
       )
     }
     sessions
-      .openRequest(req, req.headers.cookie, clientOf(req, touch))
+      .openRequest(req, req.headers.cookie, { client: clientOf(req, touch) })
       .then(attach)
       .then(() => next(), next)
   }

@@ -30,6 +30,14 @@ interface Opened {
   readonly superseded?: boolean
   readonly client?: Client
   readonly arrivedAt?: number
+  readonly headSent?: boolean
+}
+
+/** What an adapter tells of a request. */
+export interface OpenOptions {
+  readonly client?: Client
+  /** `false`: the answer carries no cookie, ever (a WebSocket's upgrade). Default `true`. */
+  readonly cookies?: boolean
 }
 
 /**
@@ -46,7 +54,7 @@ export class RequestState {
   /** When the request came, by `performance.now()`. */
   #arrivedAt: number
   /** Set by the adapter once the head of the response has left: from then on no cookie can be sent. */
-  headSent = false
+  headSent: boolean
   /** How many requests came with the session before this one. */
   #before: number
   /** The request is among those that the session counts. */
@@ -61,7 +69,13 @@ export class RequestState {
   constructor(
     operations: Operations,
     record: SessionRecord | null,
-    { ended = false, superseded = false, client = NO_CLIENT, arrivedAt = performance.now() }: Opened = {},
+    {
+      ended = false,
+      superseded = false,
+      client = NO_CLIENT,
+      arrivedAt = performance.now(),
+      headSent = false,
+    }: Opened = {},
   ) {
     this.operations = operations
     this.record = record
@@ -70,22 +84,24 @@ export class RequestState {
     this.#superseded = superseded
     this.client = client
     this.#arrivedAt = arrivedAt
+    this.headSent = headSent
   }
 
   /** Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. */
   static async open(
     operations: Operations,
     cookieHeader: string | undefined,
-    client: Client = NO_CLIENT,
+    { client = NO_CLIENT, cookies = true }: OpenOptions = {},
   ): Promise<RequestState> {
     // Before anything is awaited: what happens while the session is read has happened after the request came.
-    const asked = { client, arrivedAt: performance.now() }
+    const asked = { client, arrivedAt: performance.now(), headSent: !cookies }
     const token = operations.settings.cookie.read(cookieHeader)
     if (token === null) return new RequestState(operations, null, asked) // guard: no token
     const id = idOfToken(token)
     const record = await operations.load(id, true)
     const superseded = record !== null && record.id !== id
     const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
+    if (!cookies) return state // guard: no cookie for the new token
     // A rotation extends the session.
     if (!operations.rotationIsDue(record) || client.isActive?.() === false) return state
     try {

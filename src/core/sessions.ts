@@ -10,7 +10,7 @@ import { Monitoring, type RecentOptions, type SessionStats } from './monitoring.
 import { NO_CHANGES, Operations } from './operations.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
 import { type SessionInfo, type SessionSnapshot, snapshot } from './record.ts'
-import { type Client, checkIncrement, RequestState } from './request-state.ts'
+import { checkIncrement, type OpenOptions, RequestState } from './request-state.ts'
 import { revokeEveryone } from './revoke-everyone.ts'
 import { checkIdleTimeout, type NumericField, Session } from './session.ts'
 import type { Changes, SessionRecord, SessionRef } from './store.ts'
@@ -285,11 +285,11 @@ export class Sessions<Data = Record<string, unknown>> {
   }
 
   /** For adapters: opens the session of a request and makes it known to {@link Sessions.of}. @internal */
-  async openRequest(request: object, cookieHeader: string | undefined, client?: Client): Promise<RequestState> {
+  async openRequest(request: object, cookieHeader: string | undefined, options?: OpenOptions): Promise<RequestState> {
     if (this.#ofRequest.has(request)) {
       throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
     }
-    const state = await RequestState.open(this.#open, cookieHeader, client)
+    const state = await RequestState.open(this.#open, cookieHeader, options)
     this.#ofRequest.set(request, new Session<Data>(state, this.#logins))
     return state
   }
