@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duration } from '../core/duration.ts'
 import { ConfigError } from '../core/errors.ts'
-import * as guards from '../core/guards.ts'
-import { safeReturnTo } from '../core/return-to.ts'
+import type { Refusal } from '../core/guards.ts'
 import * as origins from '../core/same-origin.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
-import { type Guarded, guardedOf } from './mounted.ts'
+import { loginAnswer, refusalAnswer, sendAnswer } from './guard-answers.ts'
+import { type Check, checkRecentLogin, checkRole, checkThat, checkUser, splitRoles } from './guard-checks.ts'
 
 type Next = (error?: unknown) => void
 
@@ -20,7 +20,7 @@ export interface RefusalOptions {
    * throws goes to `next`. Default: the refusal's status, `Cache-Control: no-store`, and JSON such as
    * `{ "error": "Authentication required" }`.
    */
-  onRefused?(refusal: guards.Refusal, req: IncomingMessage, res: ServerResponse, next: Next): unknown
+  onRefused?(refusal: Refusal, req: IncomingMessage, res: ServerResponse, next: Next): unknown
 }
 
 /** Whom a guard looks at, and what it does with those whom it refuses. */
@@ -41,8 +41,7 @@ interface ExpressRequest extends IncomingMessage {
  * @example app.get('/profile', requireUser(), (req, res) => res.json(sessions.of(req).data))
  */
 export function requireUser<Data>(options: GuardOptions<Data> = {}): Guard {
-  const decide = guards.requireUser()
-  return guard('requireUser', options, ({ subject }) => decide(subject))
+  return guard('requireUser', options, checkUser(options))
 }
 
 /**
@@ -54,11 +53,8 @@ export function requireUser<Data>(options: GuardOptions<Data> = {}): Guard {
 export function requireRole<Data>(
   ...rolesAndOptions: readonly [string, ...string[]] | readonly [string, ...string[], GuardOptions<Data>]
 ): Guard {
-  const last = rolesAndOptions.at(-1)
-  const options = typeof last === 'object' && last !== null ? last : {}
-  const roles = options === last ? rolesAndOptions.slice(0, -1) : rolesAndOptions
-  const decide = guards.requireRole(...(roles as string[]))
-  return guard('requireRole', options, ({ subject }) => decide(subject))
+  const { roles, options = {} } = splitRoles(rolesAndOptions)
+  return guard('requireRole', options, checkRole(roles, options))
 }
 
 /**
@@ -68,8 +64,7 @@ export function requireRole<Data>(
  * @throws ConfigError when `maxAge` is no duration
  */
 export function requireRecentLogin<Data>(maxAge: Duration, options: GuardOptions<Data> = {}): Guard {
-  const decide = guards.requireRecentLogin(maxAge)
-  return guard('requireRecentLogin', options, ({ subject }) => decide(subject))
+  return guard('requireRecentLogin', options, checkRecentLogin(maxAge, options))
 }
 
 /**
@@ -83,8 +78,7 @@ export function requireThat<Data = Record<string, unknown>, Req extends Incoming
   condition: (session: Session<Data>, req: Req) => boolean | Promise<boolean>,
   options: GuardOptions<Data> = {},
 ): Guard<Req> {
-  const decide = guards.requireThat(condition)
-  return guard<Data, Req>('requireThat', options, ({ session }, req) => decide(session, req))
+  return guard('requireThat', options, checkThat(condition, options))
 }
 
 /**
@@ -95,7 +89,7 @@ export function requireThat<Data = Record<string, unknown>, Req extends Incoming
  */
 export function sameOrigin(options: origins.SameOriginOptions & RefusalOptions = {}): Guard {
   const decide = origins.sameOrigin(options)
-  return middleware('sameOrigin', options, (req: ExpressRequest) =>
+  return guard('sameOrigin', options, (req: ExpressRequest) =>
     decide({
       method: req.method,
       secFetchSite: req.headers['sec-fetch-site']?.toString(),
@@ -113,44 +107,21 @@ export function sameOrigin(options: origins.SameOriginOptions & RefusalOptions =
  * @throws ConfigError when `loginPath` is none
  */
 export function redirectToLogin(loginPath: string): NonNullable<RefusalOptions['onRefused']> {
-  const path = safeReturnTo(loginPath, '')
-  if (path === '')
-    throw new ConfigError("redirectToLogin needs a path on this origin, as in redirectToLogin('/login').")
+  const answerTo = loginAnswer(loginPath)
   return function redirect(refusal, req: ExpressRequest, res) {
-    if (refusal.status !== 401 || !asksForPage(req)) {
-      answer(refusal, req, res)
-      return
-    }
-    const url = new URL(path, 'http://nowhere.invalid')
-    url.searchParams.set('return-to', safeReturnTo(req.originalUrl))
-    res.statusCode = 303
-    res.setHeader('Location', url.pathname + url.search + url.hash)
-    res.setHeader('Cache-Control', 'no-store')
-    res.end()
+    const prefersHtml = () => req.accepts?.(['json', 'html']) === 'html'
+    sendAnswer(res, answerTo(refusal, { method: req.method, url: req.originalUrl, prefersHtml }))
   }
 }
 
-/** Whoever would take JSON as readily is a script. */
-function asksForPage(req: ExpressRequest): boolean {
-  return (req.method === 'GET' || req.method === 'HEAD') && req.accepts?.(['json', 'html']) === 'html'
-}
-
-function guard<Data, Req extends IncomingMessage>(
-  name: string,
-  options: GuardOptions<Data>,
-  decide: (guarded: Guarded<Data>, req: Req) => guards.Decision | Promise<guards.Decision>,
-): Guard<Req> {
-  return middleware(name, options, (req: Req) => decide(guardedOf(req, options.sessions), req))
-}
-
-function middleware<Req extends IncomingMessage>(
+function guard<Req extends IncomingMessage>(
   name: string,
   { onRefused = answer }: RefusalOptions,
-  decide: (req: Req) => guards.Decision | Promise<guards.Decision>,
+  check: Check<Req>,
 ): Guard<Req> {
   if (typeof onRefused !== 'function') throw new ConfigError(`${name}: onRefused must be a function.`)
   const passes = async (req: Req, res: ServerResponse, next: Next): Promise<boolean> => {
-    const decision = await decide(req)
+    const decision = await check(req)
     if (decision === 'allow') return true
     await onRefused(decision, req, res, next)
     return false
@@ -167,14 +138,8 @@ function middleware<Req extends IncomingMessage>(
   return Object.defineProperty(run, 'name', { value: name })
 }
 
-function answer(refusal: guards.Refusal, _req: IncomingMessage, res: ServerResponse): void {
-  const body = JSON.stringify(guards.refusalBody(refusal))
-  res.statusCode = refusal.status
-  res.setHeader('Content-Type', 'application/json; charset=utf-8')
-  res.setHeader('Content-Length', Buffer.byteLength(body))
-  // It depends on who asks.
-  res.setHeader('Cache-Control', 'no-store')
-  res.end(body)
+function answer(refusal: Refusal, _req: IncomingMessage, res: ServerResponse): void {
+  sendAnswer(res, refusalAnswer(refusal))
 }
 
 /** To Express, `next(undefined)` and `next('route')` are no errors: what a condition throws must never open the way. */

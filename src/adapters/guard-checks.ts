@@ -1,0 +1,56 @@
+import type { Duration } from '../core/duration.ts'
+import * as guards from '../core/guards.ts'
+import type { Session } from '../core/session.ts'
+import type { Sessions } from '../core/sessions.ts'
+import { guardedOf } from './mounted.ts'
+
+// What the guards of every framework decide. A framework's own file says how a request passes, and how it is answered.
+
+/** Lets a request pass, or says why not. `req` is what `sessions.of` knows. */
+export type Check<Req extends object = object> = (req: Req) => guards.Decision | Promise<guards.Decision>
+
+/** Whose sessions a guard looks at. */
+export interface Whose<Data> {
+  /** Default: those mounted last. */
+  readonly sessions?: Sessions<Data>
+}
+
+/** The names of roles, and options after them. */
+type RolesAnd<Options> = readonly [string, ...string[]] | readonly [string, ...string[], Options]
+
+export function checkUser<Data>({ sessions }: Whose<Data>): Check {
+  const decide = guards.requireUser()
+  return (req) => decide(guardedOf(req, sessions).subject)
+}
+
+/** @throws ConfigError */
+export function checkRole<Data>(roles: readonly string[], { sessions }: Whose<Data>): Check {
+  const decide = guards.requireRole(...roles)
+  return (req) => decide(guardedOf(req, sessions).subject)
+}
+
+/** @throws ConfigError */
+export function checkRecentLogin<Data>(maxAge: Duration, { sessions }: Whose<Data>): Check {
+  const decide = guards.requireRecentLogin(maxAge)
+  return (req) => decide(guardedOf(req, sessions).subject)
+}
+
+/** @throws ConfigError */
+export function checkThat<Data, Req extends object>(
+  condition: (session: Session<Data>, req: Req) => boolean | Promise<boolean>,
+  { sessions }: Whose<Data>,
+): Check<Req> {
+  const decide = guards.requireThat(condition)
+  return (req) => decide(guardedOf(req, sessions).session, req)
+}
+
+export function splitRoles<Options extends object>(
+  given: RolesAnd<Options>,
+): {
+  roles: readonly string[]
+  options: Options | undefined
+} {
+  const last = given.at(-1)
+  if (typeof last !== 'object' || last === null) return { roles: given as readonly string[], options: undefined }
+  return { roles: given.slice(0, -1) as readonly string[], options: last as Options }
+}
