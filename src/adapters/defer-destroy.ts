@@ -1,8 +1,13 @@
 import type { ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import { isDestroyed, streamOf } from './http2.ts'
 import { override } from './override.ts'
 
-/** The destruction of one socket, held back by one response or more: two sessions on one request, pipelined requests. */
+/** What carries one response at a time: a connection, or in http2 a stream of it. */
+type Carrier = Socket | ServerHttp2Stream
+
+/** The destruction of one carrier, held back by one response or more: two sessions on one request, pipelined requests. */
 interface Deferral {
   holders: number
   /** What was asked for meanwhile. */
@@ -10,7 +15,7 @@ interface Deferral {
   readonly restore: () => void
 }
 
-const deferrals = new WeakMap<Socket, Deferral>()
+const deferrals = new WeakMap<Carrier, Deferral>()
 
 /**
  * Holds back `socket.destroy()` while a response waits for its commit. Express's last error handler destroys the socket when
@@ -20,7 +25,7 @@ const deferrals = new WeakMap<Socket, Deferral>()
  */
 export function deferDestroy(res: ServerResponse): (complete: boolean) => void {
   // A pipelined response has no socket of its own before its turn comes; its request has.
-  const socket = res.socket ?? res.req.socket
+  const socket: Carrier | null = streamOf(res) ?? res.socket ?? res.req.socket
   if (!socket || socket.destroyed) return () => undefined
   const deferral = deferrals.get(socket) ?? begin(socket, res)
   deferral.holders++
@@ -31,17 +36,22 @@ export function deferDestroy(res: ServerResponse): (complete: boolean) => void {
     deferral.restore()
     if (deferral.asked === undefined) return
     // To a client that has hung up nothing can be sent, and the end of that would never come.
-    if (!complete || res.destroyed || !socket.writable) {
+    if (!complete || isDestroyed(res) || !socket.writable) {
       socket.destroy(deferral.asked.error)
     } else if (res.writableFinished) {
-      socket.destroySoon()
+      destroySoon(socket)
     } else {
-      res.once('finish', () => socket.destroySoon())
+      res.once('finish', () => destroySoon(socket))
     }
   }
 }
 
-function begin(socket: Socket, res: ServerResponse): Deferral {
+function destroySoon(socket: Carrier): void {
+  if ('destroySoon' in socket) socket.destroySoon()
+  else socket.close()
+}
+
+function begin(socket: Carrier, res: ServerResponse): Deferral {
   const destroy = (error?: Error) => {
     deferral.asked ??= { error }
     // Said in the head if it has not left yet, so that no client sends its next request into a closing connection.

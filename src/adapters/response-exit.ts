@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { streamOf } from './http2.ts'
 import { nodeError, replaceHead } from './response-head.ts'
 
 /** The methods through which an answer leaves. */
@@ -46,7 +47,7 @@ export class ResponseExit {
   }
 
   end(args: Args): void {
-    this.#call('end', this.#lastByte === null ? args : [this.#withLastByte(args), ...callbackOf(args)])
+    this.#endWith(this.#lastByte === null ? args : [this.#withLastByte(args), ...callbackOf(args)])
   }
 
   /** Answers something else, whatever the application has said so far. */
@@ -58,13 +59,18 @@ export class ResponseExit {
     })
     // Said here: left to Node, it would be asked of the gate, which drops everything by now.
     this.#call('writeHead', [status])
-    this.#call('end', [body])
+    this.#endWith([body])
   }
 
   /** Breaks the connection, so that no client takes what it has for the whole. */
   cut(): void {
     const res = this.#res
     const { socket } = res
+    const stream = streamOf(res)
+    if (stream !== undefined) {
+      stream.close(INTERNAL_ERROR) // guard: audible end of a stream
+      return
+    }
     // Where only the end of the connection ends the body (HTTP/1.0), an orderly one would say that all is well.
     const endsWithConnection = res.headersSent && !res.chunkedEncoding && contentLength(res) === null
     if (endsWithConnection && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy() // guard: audible end
@@ -79,6 +85,16 @@ export class ResponseExit {
     emitter.emit('drain')
   }
 
+  /** In http2, `end` sends its chunk through the response's own `write`, which is the gate's: both are called here instead. */
+  #endWith(args: Args): void {
+    if (streamOf(this.#res) === undefined || !isChunk(args[0])) {
+      this.#call('end', args)
+      return
+    }
+    this.#call('write', [args[0], encodingOf(args)])
+    this.#call('end', callbackOf(args))
+  }
+
   #withLastByte(args: Args): Buffer {
     const bytes = isChunk(args[0]) ? Buffer.from(args[0] as string, encodingOf(args)) : Buffer.alloc(0)
     return this.#lastByte === null ? bytes : Buffer.concat([this.#lastByte, bytes])
@@ -89,6 +105,9 @@ export class ResponseExit {
     return (this.#below[method] as (...args: Args) => unknown).apply(this.#res, args)
   }
 }
+
+/** Of http2: the client learns that the body has no end. */
+const INTERNAL_ERROR = 2
 
 /** What Node would refuse later must be refused now, while the error still reaches the handler. */
 export function checkChunk(chunk: unknown): void {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { deferDestroy } from './defer-destroy.ts'
+import { isDestroyed } from './http2.ts'
 import { override } from './override.ts'
 import { type Args, checkChunk, drop, type Method, ResponseExit } from './response-exit.ts'
 import { addSessionCookie, applyHead, checkStatus, freezeHead, headersSentError, nodeError } from './response-head.ts'
@@ -165,7 +166,7 @@ export class ResponseGate {
 
   /** Makes the queued calls. Of a response that was destroyed meanwhile there is nothing left to send. */
   #replay(): void {
-    if (this.#res.destroyed) {
+    if (isDestroyed(this.#res)) {
       this.#dropQueue(nodeError(Error, 'ERR_STREAM_DESTROYED', 'Cannot write after a stream was destroyed'))
     }
     for (const { method, args } of this.#queue.splice(0)) {
@@ -183,7 +184,7 @@ export class ResponseGate {
     if (cookie !== null) addSessionCookie(this.#res, cookie)
     this.#keeper.headLeaves()
     this.#dropQueue(error)
-    if (!this.#res.destroyed) this.#exit.replace(answer) // guard: another answer
+    if (!isDestroyed(this.#res)) this.#exit.replace(answer) // guard: another answer
   }
 
   /** After the head the answer cannot be changed any more: better no end than one that says all is well. */

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { streamOf } from './http2.ts'
 import { override } from './override.ts'
 
 /**
@@ -10,7 +11,7 @@ export function applyHead(res: ServerResponse, args: unknown[]): void {
   checkStatus(status)
   res.statusCode = Number(status)
   const message = typeof second === 'string' ? second : undefined
-  if (message !== undefined) res.statusMessage = message
+  if (message !== undefined) setMessage(res, message)
   const headers = message === undefined ? (second ?? third) : third
   if (Array.isArray(headers)) {
     const flat: unknown[] = Array.isArray(headers[0]) ? headers.flat() : headers
@@ -20,6 +21,11 @@ export function applyHead(res: ServerResponse, args: unknown[]): void {
   } else if (typeof headers === 'object' && headers !== null) {
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value as string)
   }
+}
+
+/** http2 has no such thing, and warns of whoever asks. */
+function setMessage(res: ServerResponse, message: string): void {
+  if (streamOf(res) === undefined) res.statusMessage = message
 }
 
 /** A status that Node would refuse later must be refused now, while the error still reaches the handler. */
@@ -52,14 +58,15 @@ export function addSessionCookie(res: ServerResponse, cookie: string): void {
 export function replaceHead(res: ServerResponse, status: number, headers: Record<string, string | number>): void {
   for (const name of res.getHeaderNames()) res.removeHeader(name) // guard: nothing of the old head
   res.statusCode = status
-  res.statusMessage = ''
+  setMessage(res, '')
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
   for (const cookie of sessionCookies.get(res) ?? []) res.appendHeader('Set-Cookie', cookie) // guard: session cookies stay
 }
 
 /** Status and headers stay what they are, as if the head had left. Returns how to go on. */
 export function freezeHead(res: ServerResponse, ended: () => boolean): () => void {
-  const { statusCode, statusMessage } = res
+  const { statusCode } = res
+  const message = streamOf(res) === undefined ? res.statusMessage : ''
   const refuse = () => {
     throw headersSentError('set')
   }
@@ -76,6 +83,6 @@ export function freezeHead(res: ServerResponse, ended: () => boolean): () => voi
   return () => {
     restore()
     res.statusCode = statusCode // guard: frozen status
-    res.statusMessage = statusMessage
+    setMessage(res, message)
   }
 }

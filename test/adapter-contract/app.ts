@@ -9,7 +9,8 @@ import type { Bench, Data } from './bench.ts'
 /** A web framework and its adapter. */
 export interface Adapter {
   readonly name: string
-  listener(app: App): RequestListener | Promise<RequestListener>
+  /** @param scope ends with the test */
+  listener(app: App, scope: Scope): RequestListener | Promise<RequestListener>
 }
 
 /** What an adapter's test makes an application of. */
@@ -73,7 +74,7 @@ export async function open(scope: Scope, bench: Bench, adapter: Adapter, options
   const { routes, sessions = bench.sessions(), mounts = 1, otherSessions, touch } = options
   const errors: unknown[] = []
   const failures: unknown[] = []
-  const listener = await adapter.listener({
+  const application: App = {
     sessions,
     mounts,
     otherSessions,
@@ -84,8 +85,8 @@ export async function open(scope: Scope, bench: Bench, adapter: Adapter, options
       const handler = routes[`${incoming.method} ${incoming.path}`] ?? routes[incoming.path]
       return handler === undefined ? { status: 404 } : handler(incoming)
     },
-  })
-  const server = await serve(scope, listener)
+  }
+  const server = await serve(scope, await adapter.listener(application, scope))
   scope.after(() => sessions.close())
   return { server, sessions, errors, failures, visitor: () => new Visitor(scope, server) }
 }

@@ -37,11 +37,12 @@ test('the samples of every page compile', async () => {
 })
 
 test('no page has samples that are not run', () => {
-  // README.md in readme.test.ts, docs/users.md in users.test.ts, the others below.
+  // README.md in readme.test.ts, docs/users.md in users.test.ts, docs/node.md in node.test.ts, the others below.
   assert.deepEqual(programs, [
     'README.md',
     'docs/express.md',
     'docs/guards.md',
+    'docs/node.md',
     'docs/production.md',
     'docs/redis-guide.md',
     'docs/schema.md',

@@ -40,6 +40,7 @@ describe('the configuration tables of the README', () => {
     ['redisStore\\(client, options\\)', 'redis/redis-store.ts', 'RedisStoreOptions'],
     ['memoryStore\\(options\\)', 'memory/memory-store.ts', 'MemoryStoreOptions'],
     ['expressSessions\\(sessions, options\\)', 'express.ts', 'ExpressSessionsOptions'],
+    ['nodeSessions\\(sessions, options\\)', 'node.ts', 'NodeSessionsOptions'],
   ] as const) {
     const declared = properties(source(file), name)
     const rows = tableRows(README, heading)
@@ -74,13 +75,19 @@ describe('the configuration tables of the README', () => {
     assert.equal(shown.get('maxPerUser'), `{ limit: ${limit}, whenFull: '${whenFull}' }`)
   })
 
-  test('are repeated without a contradiction in docs/express.md', () => {
-    const rows = tableRows(readPage('docs/express.md'), 'Mounting it')
-    assert.deepEqual(
-      rows.map(([option = '']) => plain(option)).sort(),
-      [...properties(source('express.ts'), 'ExpressSessionsOptions').keys()].sort(),
-    )
-  })
+  for (const [page, heading, file, name] of [
+    ['docs/express.md', 'Mounting it', 'express.ts', 'ExpressSessionsOptions'],
+    ['docs/node.md', 'A server', 'node.ts', 'NodeSessionsOptions'],
+  ] as const) {
+    test(`are repeated without a contradiction in ${page}`, () => {
+      assert.deepEqual(
+        tableRows(readPage(page), heading)
+          .map(([option = '']) => plain(option))
+          .sort(),
+        [...properties(source(file), name).keys()].sort(),
+      )
+    })
+  }
 })
 
 describe('the table of errors in the README', () => {

@@ -170,7 +170,7 @@ export class Browser {
   ): Promise<Visit<T>> {
     const request = {}
     const header = token === null ? undefined : `sid=${token}`
-    const state = await at.openRequest(request, header, { ...this.#client, isActive: () => touch })
+    const state = await at.openRequest(request, header, { client: { ...this.#client, isActive: () => touch } })
     const keeper = sessionKeeper(state, { touch: () => touch, secure: () => true, onError: assert.ifError })
     const result = await act(at.of(request))
     await keeper.prepare()?.()

@@ -1,0 +1,220 @@
+/**
+ * Sessions and guards for servers of `node:http` and `node:http2`, and for the upgrade to a WebSocket.
+ *
+ * @module coatcheck/node
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { rememberMounted } from './adapters/mounted.ts'
+import { answerRefusal, checkOrigin } from './adapters/node-guards.ts'
+import {
+  answerFailure,
+  isEncrypted,
+  type NodeRequest,
+  type NodeResponse,
+  upgradeResponse,
+} from './adapters/node-http.ts'
+import { ResponseGate } from './adapters/response-gate.ts'
+import { type RequestFacts, sessionKeeper } from './adapters/session-keeper.ts'
+import type { Refusal } from './core/guards.ts'
+import type { Client, RequestState } from './core/request-state.ts'
+import type { SameOriginOptions } from './core/same-origin.ts'
+import type { Sessions } from './core/sessions.ts'
+
+export {
+  type Guard,
+  type GuardOptions,
+  type NodeSameOriginOptions,
+  type RefusalOptions,
+  redirectToLogin,
+  requireRecentLogin,
+  requireRole,
+  requireThat,
+  requireUser,
+  sameOrigin,
+} from './adapters/node-guards.ts'
+export type { NodeRequest, NodeResponse } from './adapters/node-http.ts'
+export type { Refusal, RefusalCode } from './core/guards.ts'
+export { safeReturnTo } from './core/return-to.ts'
+export type { SameOriginOptions } from './core/same-origin.ts'
+
+/** How sessions meet a server of Node. */
+export interface NodeSessionsOptions {
+  /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
+  touch?: (req: NodeRequest) => boolean
+  /** Whether a request came over https, for a server behind a proxy that ends TLS. Default: what its connection tells. */
+  secure?: (req: NodeRequest) => boolean
+  /** The client's address, for a server behind a proxy. Default: that of the connection. */
+  address?: (req: NodeRequest) => string | undefined
+  /** Told of errors that no handler can see any more (a commit that failed after `res.end()`). Default `console.error`. */
+  onError?: (error: unknown, req: NodeRequest) => void
+  /**
+   * Told of a request that has failed (the listener threw, or the store was away) and free to answer it. If it leaves that,
+   * the answer is the error's `status`, or 500, with JSON such as `{ "error": "Internal server error" }`. Default `console.error`.
+   */
+  onFailure?: (error: unknown, req: NodeRequest, res: ServerResponse) => unknown
+}
+
+/** How sessions meet the upgrade to a WebSocket. */
+export interface UpgradeSessionsOptions extends NodeSessionsOptions, SameOriginOptions {}
+
+/** Wraps a listener of `request` events. */
+export type WithSession = <Req extends NodeRequest = IncomingMessage, Res extends NodeResponse = ServerResponse>(
+  listener: (req: Req, res: Res) => unknown,
+) => (req: Req, res: Res) => Promise<void>
+
+/** Wraps a listener of `upgrade` events. */
+export type WithUpgrade = (
+  listener: (req: IncomingMessage, socket: Duplex, head: Buffer) => unknown,
+) => (req: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>
+
+/**
+ * Wraps the listener of an `http` or `http2` server: loads the session of each request, and commits its changes before the
+ * response leaves. A listener that throws or rejects fails its request: what it has changed is discarded, and 500 or the
+ * error's `status` is answered. When the store is away, a request with a session fails with 503 and never reaches the listener.
+ * A commit that fails after the listener has answered replaces that answer: 503, or 401 if the session has ended meanwhile.
+ *
+ * @example createServer(nodeSessions(sessions)(async (req, res) => res.end(sessions.of(req).data.name)))
+ */
+export function nodeSessions<Data>(sessions: Sessions<Data>, options: NodeSessionsOptions = {}): WithSession {
+  return (listener) =>
+    async function coatcheckSessions(req, res) {
+      const response = res as ServerResponse
+      await handle(sessions, req, options, {
+        cookies: true,
+        attach: (state) => new ResponseGate(response, keeperOf(state, req, options)),
+        run: () => listener(req, res),
+        response: () => response,
+      })
+    }
+}
+
+/**
+ * Wraps the listener of a server's `upgrade` event, through which a WebSocket begins: loads the session, as activity, and
+ * refuses (403) what another site has made the browser send, for a WebSocket asks no `sameOrigin()` of a page. No cookie can be
+ * set, so nothing can begin, rotate or log out here; nothing is committed by itself. Writing to a session that there is goes by
+ * `update`, `increment` and `commit()`.
+ *
+ * @example
+ * server.on('upgrade', upgradeSessions(sessions)(requireUser()((req, socket, head) => {
+ *   wss.handleUpgrade(req, socket, head, (ws) => wss.emit('connection', ws, req))
+ * })))
+ */
+export function upgradeSessions<Data>(sessions: Sessions<Data>, options: UpgradeSessionsOptions = {}): WithUpgrade {
+  // The method is GET, which passes elsewhere; what follows an upgrade is no reading.
+  const check = checkOrigin(options, () => undefined)
+  return (listener) =>
+    async function coatcheckUpgrade(req, socket, head) {
+      // Until the listener has the connection nobody else listens to it, and an error of it would end the process.
+      const ignore = () => undefined
+      socket.on('error', ignore)
+      await handle(sessions, req, options, {
+        cookies: false,
+        async admit() {
+          const decision = await check(req)
+          if (decision !== 'allow') return refuseUpgrade(decision, req, socket) // guard: cross-site upgrade
+          return true
+        },
+        attach: (state) => keeperOf(state, req, options).headLeaves(),
+        async run() {
+          if (socket.destroyed) return
+          socket.off('error', ignore)
+          const { bytesWritten } = req.socket
+          try {
+            await listener(req, socket, head)
+          } catch (error) {
+            // Whoever has the upgrade already is not to read an answer in it.
+            if (req.socket.bytesWritten !== bytesWritten) socket.destroy()
+            throw error
+          }
+        },
+        response: () => upgradeResponse(req, socket),
+      })
+    }
+}
+
+/** One request, from its cookie to the end of its listener. */
+interface Handling {
+  readonly cookies: boolean
+  /** Whether it goes on at all; if not, it has been answered. */
+  admit?(): Promise<boolean>
+  attach(state: RequestState): void
+  run(): unknown
+  /** To answer a failure with. */
+  response(): ServerResponse
+}
+
+function refuseUpgrade(refusal: Refusal, req: IncomingMessage, socket: Duplex): false {
+  answerRefusal(refusal, req, upgradeResponse(req, socket))
+  return false
+}
+
+/** Requests that are being handled: of two sets of sessions on one request, the outer one answers its failure. */
+const handled = new WeakSet<NodeRequest>()
+
+async function handle<Data>(
+  sessions: Sessions<Data>,
+  req: NodeRequest,
+  options: NodeSessionsOptions,
+  { cookies, admit, attach, run, response }: Handling,
+): Promise<void> {
+  const inner = handled.has(req)
+  handled.add(req)
+  let state: RequestState | undefined
+  try {
+    if (admit !== undefined && !(await admit())) return
+    state = await sessions.openRequest(req, req.headers.cookie, { client: clientOf(req, options), cookies })
+    rememberMounted(req, sessions, state)
+    attach(state)
+    await run()
+  } catch (error) {
+    state?.discard() // guard: discard what a listener has changed
+    if (inner) throw error
+    await fail(error, req, response(), options)
+  }
+}
+
+/** Never rejects: to a server, that would be an error that nobody has caught. */
+async function fail(
+  error: unknown,
+  req: NodeRequest,
+  res: ServerResponse,
+  options: NodeSessionsOptions,
+): Promise<void> {
+  const { onFailure = logError } = options
+  const tooLate = res.headersSent
+  try {
+    await onFailure(error, req, res)
+    if (!tooLate && res.headersSent) return
+  } catch (failure) {
+    console.error(failure)
+  }
+  answerFailure(error, req, res)
+}
+
+function keeperOf(state: RequestState, req: NodeRequest, options: NodeSessionsOptions) {
+  const { touch = always, secure = isEncrypted, onError = logError } = options
+  const facts: RequestFacts = {
+    touch: () => touch(req),
+    secure: () => secure(req),
+    onError: (error) => onError(error, req),
+  }
+  return sessionKeeper(state, facts)
+}
+
+function clientOf(req: NodeRequest, { address = remoteAddress }: NodeSessionsOptions): Client {
+  return { userAgent: () => req.headers['user-agent'], address: () => address(req) }
+}
+
+function remoteAddress(req: NodeRequest): string | undefined {
+  return req.socket.remoteAddress
+}
+
+function always(): boolean {
+  return true
+}
+
+function logError(error: unknown): void {
+  console.error(error)
+}
