@@ -5,7 +5,12 @@ import { join } from 'node:path'
 import { installPacked } from './packed.ts'
 
 const root = join(import.meta.dirname, '..')
-const types = { express: 'express', '@types/express': '@types/express', '@types/node': '@types/node' }
+const types = {
+  express: 'express',
+  '@types/express': '@types/express',
+  '@types/node': '@types/node',
+  fastify: 'fastify',
+}
 
 const clients = [
   { redis: 'redis', ioredis: 'ioredis', iovalkey: 'iovalkey' },

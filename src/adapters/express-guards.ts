@@ -6,7 +6,7 @@ import * as origins from '../core/same-origin.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { loginAnswer, refusalAnswer, sendAnswer } from './guard-answers.ts'
-import { type Check, checkRecentLogin, checkRole, checkThat, checkUser, splitRoles } from './guard-checks.ts'
+import { asError, type Check, checkRecentLogin, checkRole, checkThat, checkUser, splitRoles } from './guard-checks.ts'
 
 type Next = (error?: unknown) => void
 
@@ -131,7 +131,7 @@ function guard<Req extends IncomingMessage>(
       (allowed) => {
         if (allowed) next()
       },
-      (error) => next(failure(error)),
+      (error) => next(asError(error)),
     )
   }
   // The name that stack traces and lists of middleware show.
@@ -140,9 +140,4 @@ function guard<Req extends IncomingMessage>(
 
 function answer(refusal: Refusal, _req: IncomingMessage, res: ServerResponse): void {
   sendAnswer(res, refusalAnswer(refusal))
-}
-
-/** To Express, `next(undefined)` and `next('route')` are no errors: what a condition throws must never open the way. */
-function failure(error: unknown): unknown {
-  return typeof error === 'object' && error !== null ? error : new Error('A guard failed.', { cause: error })
 }

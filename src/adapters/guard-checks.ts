@@ -54,3 +54,8 @@ export function splitRoles<Options extends object>(
   if (typeof last !== 'object' || last === null) return { roles: given as readonly string[], options: undefined }
   return { roles: given.slice(0, -1) as readonly string[], options: last as Options }
 }
+
+/** To frameworks, `undefined` and `'route'` are no errors: what a condition throws must never open the way. */
+export function asError(error: unknown): unknown {
+  return typeof error === 'object' && error !== null ? error : new Error('A guard failed.', { cause: error })
+}

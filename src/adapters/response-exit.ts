@@ -20,6 +20,8 @@ export class ResponseExit {
   #length: number | null | undefined
   #written = 0
   #lastByte: Buffer | null = null
+  /** The end is leaving. Some responses send its chunk through their own `write` (http2, light-my-request): that is no news. */
+  ending = false
 
   constructor(res: ServerResponse) {
     this.#res = res
@@ -37,6 +39,7 @@ export class ResponseExit {
   }
 
   write(args: Args): boolean {
+    if (this.ending) return this.#call('write', args)
     if (this.#length === undefined) this.#length = isBodiless(this.#res) ? null : contentLength(this.#res)
     if (this.#length === null) return this.#call('write', args)
     this.#written += Buffer.byteLength(args[0], encodingOf(args))
@@ -47,7 +50,7 @@ export class ResponseExit {
   }
 
   end(args: Args): void {
-    this.#endWith(this.#lastByte === null ? args : [this.#withLastByte(args), ...callbackOf(args)])
+    this.#end(this.#lastByte === null ? args : [this.#withLastByte(args), ...callbackOf(args)])
   }
 
   /** Answers something else, whatever the application has said so far. */
@@ -59,7 +62,7 @@ export class ResponseExit {
     })
     // Said here: left to Node, it would be asked of the gate, which drops everything by now.
     this.#call('writeHead', [status])
-    this.#endWith([body])
+    this.#end([body])
   }
 
   /** Breaks the connection, so that no client takes what it has for the whole. */
@@ -85,14 +88,13 @@ export class ResponseExit {
     emitter.emit('drain')
   }
 
-  /** In http2, `end` sends its chunk through the response's own `write`, which is the gate's: both are called here instead. */
-  #endWith(args: Args): void {
-    if (streamOf(this.#res) === undefined || !isChunk(args[0])) {
+  #end(args: Args): void {
+    this.ending = true
+    try {
       this.#call('end', args)
-      return
+    } finally {
+      this.ending = false
     }
-    this.#call('write', [args[0], encodingOf(args)])
-    this.#call('end', callbackOf(args))
   }
 
   #withLastByte(args: Args): Buffer {

@@ -74,6 +74,7 @@ export class ResponseGate {
   }
 
   #write(args: Args): boolean {
+    if (this.#exit.ending) return this.#exit.write(args) // guard: the end's own chunk
     checkChunk(args[0])
     if (this.#mustWait()) {
       this.#queue.push({ method: 'write', args })

@@ -40,6 +40,7 @@ describe('the configuration tables of the README', () => {
     ['redisStore\\(client, options\\)', 'redis/redis-store.ts', 'RedisStoreOptions'],
     ['memoryStore\\(options\\)', 'memory/memory-store.ts', 'MemoryStoreOptions'],
     ['expressSessions\\(sessions, options\\)', 'express.ts', 'ExpressSessionsOptions'],
+    ['fastifySessions\\(sessions, options\\)', 'fastify.ts', 'FastifySessionsOptions'],
     ['nodeSessions\\(sessions, options\\)', 'node.ts', 'NodeSessionsOptions'],
   ] as const) {
     const declared = properties(source(file), name)
@@ -77,6 +78,7 @@ describe('the configuration tables of the README', () => {
 
   for (const [page, heading, file, name] of [
     ['docs/express.md', 'Mounting it', 'express.ts', 'ExpressSessionsOptions'],
+    ['docs/fastify.md', 'Registering it', 'fastify.ts', 'FastifySessionsOptions'],
     ['docs/node.md', 'A server', 'node.ts', 'NodeSessionsOptions'],
   ] as const) {
     test(`are repeated without a contradiction in ${page}`, () => {

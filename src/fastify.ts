@@ -1,0 +1,107 @@
+/**
+ * Sessions and guards for Fastify 5.
+ *
+ * @module coatcheck/fastify
+ */
+
+import type { ServerResponse } from 'node:http'
+import type { FastifyReplyLike, FastifyRequestLike } from './adapters/fastify-guards.ts'
+import { rememberMounted } from './adapters/mounted.ts'
+import { ResponseGate } from './adapters/response-gate.ts'
+import { sessionKeeper } from './adapters/session-keeper.ts'
+import type { Client, RequestState } from './core/request-state.ts'
+import type { Sessions } from './core/sessions.ts'
+
+export {
+  type FastifyReplyLike,
+  type FastifyRequestLike,
+  type Guard,
+  type GuardOptions,
+  type RefusalOptions,
+  redirectToLogin,
+  requireRecentLogin,
+  requireRole,
+  requireThat,
+  requireUser,
+  sameOrigin,
+} from './adapters/fastify-guards.ts'
+export type { NodeRequest, NodeResponse } from './adapters/node-http.ts'
+export type { Refusal, RefusalCode } from './core/guards.ts'
+export { safeReturnTo } from './core/return-to.ts'
+export type { SameOriginOptions } from './core/same-origin.ts'
+
+/** How sessions meet Fastify. */
+export interface FastifySessionsOptions {
+  /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
+  touch?: (request: FastifyRequestLike) => boolean
+  /** Told of errors that no handler can see any more (a commit that failed after the reply was sent). Default `console.error`. */
+  onError?: (error: unknown, request: FastifyRequestLike) => void
+}
+
+type OnRequest = (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<void>
+type OnError = (request: FastifyRequestLike) => Promise<void>
+
+/** A plugin for `app.register`. Its hooks are for all routes of the instance that registers it. */
+export type FastifySessionsPlugin = (
+  app: { addHook(name: 'onRequest', hook: OnRequest): unknown; addHook(name: 'onError', hook: OnError): unknown },
+  options: object,
+  done: () => void,
+) => void
+
+/**
+ * A Fastify plugin: loads the session of each request, before other hooks can ask for it, and commits its changes before the
+ * response leaves. Register it once, where the routes are that need sessions, or above them.
+ *
+ * When the store is away, a request with a session fails with an error whose `status` is 503. A commit that fails after the
+ * handler has answered replaces that answer: 503, or 401 if the session has ended meanwhile.
+ *
+ * @example await app.register(fastifySessions(sessions))
+ */
+export function fastifySessions<Data>(
+  sessions: Sessions<Data>,
+  options: FastifySessionsOptions = {},
+): FastifySessionsPlugin {
+  const { touch = always, onError = logError } = options
+  const states = new WeakMap<object, RequestState>()
+  const onRequest: OnRequest = async (request, reply) => {
+    const state = await sessions.openRequest(request, request.headers.cookie, { client: clientOf(request) })
+    rememberMounted(request, sessions, state)
+    states.set(request, state)
+    new ResponseGate(
+      reply.raw as ServerResponse,
+      sessionKeeper(state, {
+        touch: () => touch(request),
+        secure: () => request.protocol === 'https',
+        onError: (error) => onError(error, request),
+      }),
+    )
+  }
+  // Before any error handler, whatever has failed: a hook, the handler, the making of the reply.
+  const onFailure: OnError = async (request) => {
+    states.get(request)?.discard() // guard: discard in Fastify
+  }
+  const plugin: FastifySessionsPlugin = (app, _options, done) => {
+    app.addHook('onRequest', onRequest)
+    app.addHook('onError', onFailure)
+    done()
+  }
+  return Object.assign(plugin, {
+    // Else the hooks would be for the plugin's own routes, of which there are none. This is all that fastify-plugin does.
+    [Symbol.for('skip-override')]: true,
+    [Symbol.for('fastify.display-name')]: 'coatcheck',
+    [Symbol.for('plugin-meta')]: { name: 'coatcheck', fastify: '5.x' },
+  })
+}
+
+/** Behind a proxy, Fastify knows the client's address if it trusts the proxy. */
+function clientOf(request: FastifyRequestLike): Client {
+  return { userAgent: () => request.headers['user-agent'], address: () => request.ip }
+}
+
+function always(): boolean {
+  return true
+}
+
+function logError(error: unknown): void {
+  console.error(error)
+}
