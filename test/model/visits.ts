@@ -25,7 +25,7 @@ export class VisitSide extends StoreSide implements InTime<Operations> {
 
   async open(who: Who): Promise<Standing> {
     const request = {}
-    const state = await this.sessions.openRequest(request, `a=b; __Host-sid=${this.token(who)}`, CLIENT)
+    const state = await this.sessions.openRequest(request, `a=b; __Host-sid=${this.token(who)}`, { client: CLIENT })
     const nth = this.#requests.push({ state, loaded: state.record, session: this.sessions.of(request) }) - 1
     return this.#standing({ nth })
   }
