@@ -10,6 +10,7 @@ const types = {
   '@types/express': '@types/express',
   '@types/node': '@types/node',
   fastify: 'fastify',
+  hono: 'hono',
 }
 
 const clients = [

@@ -42,6 +42,8 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/adapters/express-errors.', express('errors')],
   ['src/express.', express('errors')],
   ['src/fastify.', ['test/fastify/lifecycle.', 'test/fastify/']],
+  ['src/hono.', ['test/hono/middleware.', 'test/hono/']],
+  ['src/adapters/hono-', ['test/hono/guards.', 'test/hono/']],
   ['src/node.', ['test/node/']],
   ['src/adapters/response-head.', express('head', 'body', 'errors', 'm')],
   ['src/', express('body', 'head', 'errors', 'm')],
@@ -96,7 +98,7 @@ function testsFor(file: string): string[] {
     if (test.startsWith(LAST)) return nearest.length + 1
     return place < 0 ? nearest.length : place
   }
-  return globSync('test/{core,redis,memory,model,express,fastify,node,users}/**/*.test.ts', { cwd: whole }).sort(
+  return globSync('test/{core,redis,memory,model,express,fastify,hono,node,users}/**/*.test.ts', { cwd: whole }).sort(
     (a, b) => rank(a) - rank(b) || a.localeCompare(b),
   )
 }

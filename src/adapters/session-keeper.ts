@@ -86,6 +86,6 @@ function warnOfPlainHttp(state: RequestState, { secure }: RequestFacts): void {
     'COATCHECK_SECURE_COOKIE',
     `The cookie ${cookie.name} is Secure, but this request came over plain http, so browsers may drop it and sessions will ` +
       'not stick. Behind a proxy that ends TLS, let the framework trust it (Express: app.set("trust proxy", 1); Fastify: ' +
-      'trustProxy; plain Node: the option secure). For http on your own machine, use cookie: { secure: false }.',
+      'trustProxy; Hono, plain Node: the option secure). For http on your own machine, use cookie: { secure: false }.',
   )
 }

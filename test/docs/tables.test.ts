@@ -19,7 +19,7 @@ const source = (path: string) => readFileSync(join(ROOT, 'src', path), 'utf8')
 
 /** The properties of an interface, with their doc comments. */
 function properties(text: string, name: string): Map<string, string> {
-  const body = new RegExp(`^export interface ${name} \\{\\n(.*?)^\\}`, 'ms').exec(text)?.[1]
+  const body = new RegExp(`^export interface ${name}(?:<[^{]*>)? \\{\\n(.*?)^\\}`, 'ms').exec(text)?.[1]
   assert.ok(body, `no interface ${name}`)
   const found = new Map<string, string>()
   for (const [, comment = '', property = ''] of body.matchAll(
@@ -41,6 +41,7 @@ describe('the configuration tables of the README', () => {
     ['memoryStore\\(options\\)', 'memory/memory-store.ts', 'MemoryStoreOptions'],
     ['expressSessions\\(sessions, options\\)', 'express.ts', 'ExpressSessionsOptions'],
     ['fastifySessions\\(sessions, options\\)', 'fastify.ts', 'FastifySessionsOptions'],
+    ['honoSessions\\(sessions, options\\)', 'hono.ts', 'HonoSessionsOptions'],
     ['nodeSessions\\(sessions, options\\)', 'node.ts', 'NodeSessionsOptions'],
   ] as const) {
     const declared = properties(source(file), name)
@@ -79,6 +80,7 @@ describe('the configuration tables of the README', () => {
   for (const [page, heading, file, name] of [
     ['docs/express.md', 'Mounting it', 'express.ts', 'ExpressSessionsOptions'],
     ['docs/fastify.md', 'Registering it', 'fastify.ts', 'FastifySessionsOptions'],
+    ['docs/hono.md', 'Mounting it', 'hono.ts', 'HonoSessionsOptions'],
     ['docs/node.md', 'A server', 'node.ts', 'NodeSessionsOptions'],
   ] as const) {
     test(`are repeated without a contradiction in ${page}`, () => {

@@ -1,0 +1,4 @@
+import { adapterContract, useBench } from '../adapter-contract.ts'
+import { honoAdapter } from './adapter.ts'
+
+adapterContract(honoAdapter, useBench())
