@@ -33,14 +33,30 @@ process.env.CONTRACT_CLIENT ??= 'node-redis 6'
 /** Two would do if all that fails did so for want of the guard. */
 const ATTEMPTS = 3
 
+/** What users do, the files that take seconds before those that take longer. */
+const USERS = ['revocations', 'devices', 'rotation', 'login-failures', 'events', 'limit', 'monitoring', ''].map(
+  (name) => `test/users/${name}`,
+)
+
 /** Where the tests of a guard are, the nearest first, after the file of the same name. The first entry that fits counts. */
 const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[] = [
+  ['lua/create.', USERS],
+  ['lua/release.', ['test/users/login-', ...USERS]],
+  ['lua/revoke_', USERS],
+  ['lua/roles_', USERS],
   ['lua/', ['test/redis/redis-store.', 'test/redis/']],
   ['src/redis/redis-store.', ['test/redis/broken-hash.', 'test/redis/node-redis.', 'test/redis/']],
   ['src/redis/clients/ioredis.', ['test/redis/ioredis.', 'test/redis/']],
+  ['src/redis/monitoring.', USERS],
+  ['src/redis/user-sessions.', USERS],
+  ['src/redis/runner.', ['test/redis/delivered-twice.', 'test/redis/node-redis.', 'test/redis/outage.', 'test/redis/']],
   ['src/redis/', ['test/redis/']],
   ['src/memory/', ['test/memory/']],
   ['src/core/sessions.', ['test/memory/', 'test/core/']],
+  ['src/core/events.', ['test/users/events.', 'test/users/subscription.', ...USERS]],
+  ['src/core/follow.', ['test/users/watch.', ...USERS]],
+  ['src/core/logins.', USERS],
+  ['src/core/user-sessions.', USERS],
   ['src/core/', ['test/core/', 'test/memory/', 'test/redis/']],
   ['src/adapters/express-errors.', express('errors')],
   ['src/express.', express('errors')],
