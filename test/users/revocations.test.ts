@@ -166,6 +166,21 @@ describe('what is done to all sessions of a user', { timeout: 60_000 }, () => {
       await check()
     })
 
+    it(`roles bring back no session that has expired, on ${where}`, async (t) => {
+      const { store, check } = await openStore()
+      const sessions = open(store)
+      t.after(() => sessions.close())
+      const expired = await sessions.create({ name: 'Ada' }, { userId: 'ada', idleTimeout: 20 })
+      const other = await sessions.create({ name: 'Ada' }, { userId: 'ada' })
+      await eventually(async () => (await sessions.find(expired.id)) === null)
+      const told: (string | null)[] = []
+      sessions.on('roles', ({ id }) => told.push(id))
+      await sessions.user('ada').setRoles(['admin'])
+      assert.deepEqual(told, [other.id])
+      assert.equal(await sessions.find(expired.id), null)
+      await check()
+    })
+
     it(`a session is in the list, and ends with its device, also while it is being rotated, on ${where}`, async () => {
       const { store, check } = await openStore()
       const sessions = open(store)
