@@ -15,6 +15,7 @@ const LONG = {
   LEAK_REQUESTS: '200000',
   COSTS_SESSIONS: '200000',
   LOGIN_KILLS: '200',
+  CONTRACT_CLIENTS: 'all',
 }
 const COVERAGE = [
   '--experimental-test-coverage',
