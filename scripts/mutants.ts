@@ -47,7 +47,7 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['lua/', ['test/redis/redis-store.', 'test/redis/']],
   ['src/redis/redis-store.', ['test/redis/broken-hash.', 'test/redis/node-redis.', 'test/redis/']],
   ['src/redis/clients/ioredis.', ['test/redis/ioredis.', 'test/redis/']],
-  ['src/redis/monitoring.', USERS],
+  ['src/redis/monitoring.', ['test/redis/node-redis.', ...USERS]],
   ['src/redis/user-sessions.', USERS],
   ['src/redis/runner.', ['test/redis/delivered-twice.', 'test/redis/node-redis.', 'test/redis/outage.', 'test/redis/']],
   ['src/redis/', ['test/redis/']],

@@ -117,6 +117,23 @@ describe('a store on its connection', () => {
     })
   }
 
+  it('takes nothing more out of an index when it hears after the deadline what has expired', async () => {
+    const answers: (() => void)[] = []
+    const { client, sent } = fakeClient(([name]) => {
+      if (name === 'TIME') return ['1700000000', '0']
+      if (name === 'ZRANGE') return ['an id']
+      // The answer to each comes late.
+      return name === 'ZREM' ? new Promise((resolve) => answers.push(() => resolve(1))) : ''
+    })
+    const sessions = open(redisStore(client), { storeTimeout: 20 })
+    await assert.rejects(sessions.countByIdleAge(['1m']), { code: 'ERR_STORE_TIMEOUT' })
+    const read = sent.filter((name) => name === 'ZRANGE').length
+    assert.ok(answers.length > 0)
+    for (const answer of answers) answer()
+    await new Promise(setImmediate)
+    assert.equal(sent.filter((name) => name === 'ZRANGE').length, read)
+  })
+
   it('does not send a script again that was refused for another reason', async () => {
     const { client, sent } = fakeClient(([name]) => {
       if (name?.startsWith('EVAL')) throw new Error('ERR user_script:12: in the midst of it')
