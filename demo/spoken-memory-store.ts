@@ -44,9 +44,9 @@ export function spokenMemoryStore(wouldSend: (words: readonly string[]) => void)
       run(commands.release(ref, by, note))
       return store.release(ref, by, note, call)
     },
-    destroy(ref, note, call) {
-      run(commands.destroy(ref, note))
-      return store.destroy(ref, note, call)
+    destroy(ref, note, call, remember) {
+      run(commands.destroy(ref, note, remember))
+      return store.destroy(ref, note, call, remember)
     },
     revokeUser(userId, keep, note, call) {
       run(commands.revokeUser(userId, keep, [], true, note))

@@ -8,16 +8,19 @@
 --          when the login began (epoch ms by this server's clock, at the earliest) or '', device id or '',
 --          id of the user's session that this one takes over (it is about to end, so it does not count) or '',
 --          n, n × id of the user's sessions, then (field, value) of coatcheck's own and of the data, channel, event
--- Returns  { 'ok', now, ids that ended at the limit, ids that ended for the device }
---          | { 'full' } | { 'revoked' } | { 'crowded', ids of the user's sessions }
+-- Returns  { 'ok', now, ids that ended at the limit, ids that ended for the device } | { 'ok', now, {}, {}, 1 } (there already)
+--          | { 'ended' } (a tombstone stands there) | { 'full' } | { 'revoked' } | { 'crowded', ids of the user's sessions }
 
 local key, id = KEYS[1], ARGV[3]
 local limit, refuse, device, taken_over, n = tonumber(ARGV[6]), ARGV[7] == '1', ARGV[9], ARGV[10], tonumber(ARGV[11])
 local index = indexes_from(2)
 local ended, evicted, replaced = {}, {}, {}
 
--- Delivered twice: the session is there already.
-if redis.call('EXISTS', key) == 1 then return { 'ok', NOW, {}, {} } end
+if redis.call('EXISTS', key) == 1 then
+  if redis.pcall('HEXISTS', key, '_ended') == 1 then return { 'ended' } end -- guard: tombstone
+  -- Delivered twice, or asked for by two at once.
+  return { 'ok', NOW, {}, {}, 1 }
+end
 
 if USER ~= '' then
   for i = 7, 8 do

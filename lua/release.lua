@@ -5,8 +5,8 @@
 -- Returns  { 'ok', now } | { 'ended' } (gone already) | { 'lapsed' }
 
 local key, id = KEYS[1], ARGV[3]
-if redis.call('EXISTS', key) == 0 then return { 'ended' } end
-local f = redis.pcall('HMGET', key, '_sealed_by', '_sealed_until')
+local f = redis.pcall('HMGET', key, '_sealed_by', '_sealed_until', '_ended')
+if redis.call('EXISTS', key) == 0 or f[3] then return { 'ended' } end
 if f[1] ~= ARGV[4] or NOW >= tonumber(f[2]) then return { 'lapsed' } end -- guard: seal lapsed
 redis.call('DEL', key)
 index_drop(indexes_from(2), id)

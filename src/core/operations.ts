@@ -12,6 +12,7 @@ import type {
   Changes,
   Committed,
   Conflict,
+  Created,
   Ended,
   IncrementRefused,
   NewSession,
@@ -176,30 +177,43 @@ export class Operations {
    * @throws FieldError (too large), UserLimitError, LoginRevokedError, StoreError
    */
   async create(session: CreateSession): Promise<Started> {
-    const { store, maxPerUser, maxValueBytes, storeTimeout } = this.settings
-    const { userId, fields, idleTimeout, lifetime, note } = session
-    checkSizes(fields, maxValueBytes) // guard: value size
+    const { userId, fields, idleTimeout, lifetime } = session
     const token = newToken(userId)
     const id = idOfToken(token)
-    const reply = await withDeadline(
-      storeTimeout,
-      'create',
-      (call) => store.create({ ...session, id, maxPerUser }, call),
+    const { now } = await this.createAs(
+      id,
+      session,
       () => void this.destroy({ id, userId }, this.events.note('destroyed', 'timeout')).catch(endsByItself), // guard: late create
     )
-    if (reply.status !== 'ok') {
-      this.events.tell({ type: 'refused', id: null, userId, cause: reply.status === 'full' ? 'limit' : 'revoked' })
-      throw reply.status === 'full' ? new UserLimitError(maxPerUser.limit) : new LoginRevokedError()
-    }
-    const { now, evicted, replaced } = reply
-    this.events.tellOf(note, id, userId, now)
-    const ended = { ...note, previous: null }
-    for (const old of evicted) this.events.tellOf({ ...ended, type: 'evicted', cause: 'limit' }, old, userId, now)
-    for (const old of replaced) this.events.tellOf({ ...ended, type: 'revoked', cause: 'device' }, old, userId, now)
     const all = new Map(fields)
     if (userId !== null) all.set('user_id', userId).set('authenticated_at', String(now))
     const times = { createdAt: now, lastAccessedAt: now, idleTimeout, deadline: now + lifetime }
     return { token, record: { id, userId, ...times, fields: all } }
+  }
+
+  /**
+   * Begins a session under an id that the caller has; not (`existed`) if one is there already.
+   * @param late called if the answer comes after the deadline
+   * @throws SessionEndedError when the id is remembered as over; what {@link Operations.create} throws
+   */
+  async createAs(id: string, session: CreateSession, late?: () => void): Promise<Created> {
+    const { store, maxPerUser, maxValueBytes, storeTimeout } = this.settings
+    const { userId, note } = session
+    checkSizes(session.fields, maxValueBytes) // guard: value size
+    const create = (call: StoreCall) => store.create({ ...session, id, maxPerUser }, call)
+    const reply = await withDeadline(storeTimeout, 'create', create, late)
+    if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
+    if (reply.status !== 'ok') {
+      this.events.tell({ type: 'refused', id: null, userId, cause: reply.status === 'full' ? 'limit' : 'revoked' })
+      throw reply.status === 'full' ? new UserLimitError(maxPerUser.limit) : new LoginRevokedError()
+    }
+    const { now, existed, evicted, replaced } = reply
+    if (existed) return reply
+    this.events.tellOf(note, id, userId, now)
+    const ended = { ...note, previous: null }
+    for (const old of evicted) this.events.tellOf({ ...ended, type: 'evicted', cause: 'limit' }, old, userId, now)
+    for (const old of replaced) this.events.tellOf({ ...ended, type: 'revoked', cause: 'device' }, old, userId, now)
+    return reply
   }
 
   /**
@@ -284,11 +298,14 @@ export class Operations {
     return status !== 'lapsed'
   }
 
-  /** @returns whether there was such a session */
-  async destroy(ref: SessionRef, note: Note): Promise<boolean> {
+  /**
+   * @param remember for so many ms nothing can be created under this id
+   * @returns whether there was such a session
+   */
+  async destroy(ref: SessionRef, note: Note, remember?: number): Promise<boolean> {
     const { reply, id } = await this.call('destroy', (call) =>
       follow<Ok<{ now: number; userId: string | null }>>(ref, call, (at) =>
-        this.settings.store.destroy(at, note, call),
+        this.settings.store.destroy(at, note, call, remember),
       ),
     )
     this.requests.take(ref.id)

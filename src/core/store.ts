@@ -35,9 +35,13 @@ export interface SessionStore {
 
   /**
    * Begins a session. With a user id: within the user's limit, in place of the user's session on the same device, and not
-   * (`revoked`) when the user has been logged out everywhere since the login began.
+   * (`revoked`) when the user has been logged out everywhere since the login began, and not (`ended`) under an id that is
+   * remembered as over.
    */
-  create(session: NewSession, call: StoreCall): Promise<Ok<Created> | { status: 'full' } | { status: 'revoked' }>
+  create(
+    session: NewSession,
+    call: StoreCall,
+  ): Promise<Ok<Created> | Ended | { status: 'full' } | { status: 'revoked' }>
 
   /** Gives the session the id `to`. The old id leads to it for `grace` ms, then to nothing, and is remembered for `reuseWindow` ms. */
   rotate(ref: SessionRef, to: string, rotation: Rotation, call: StoreCall): Promise<Reply<Accessed>>
@@ -51,8 +55,16 @@ export interface SessionStore {
   /** Ends a session sealed by `by`. `ended`: it is gone already. `lapsed`: the seal was not to the end; nothing was done. */
   release(ref: SessionRef, by: string, note: Note, call: StoreCall): Promise<Ok<object> | Ended | { status: 'lapsed' }>
 
-  /** Ends the session, also while a login is taking it over (never `sealed`), and says whose it was. */
-  destroy(ref: SessionRef, note: Note, call: StoreCall): Promise<Reply<{ now: number; userId: string | null }>>
+  /**
+   * Ends the session, also while a login is taking it over (never `sealed`), and says whose it was.
+   * @param remember for so many ms nothing can be created under this id, also if there is no such session; default 0
+   */
+  destroy(
+    ref: SessionRef,
+    note: Note,
+    call: StoreCall,
+    remember?: number,
+  ): Promise<Reply<{ now: number; userId: string | null }>>
 
   /** The user's live sessions, without the application's fields. */
   listUser(userId: string, call: StoreCall): Promise<SessionRecord[]>
@@ -166,6 +178,8 @@ export type Conflict = { status: 'conflict'; actual: string | null }
 /** A session that has begun, and those that it ended. */
 export interface Created {
   readonly now: number
+  /** A session with this id was there already; nothing was written. */
+  readonly existed: boolean
   /** Ids of sessions that ended at the user's limit. */
   readonly evicted: readonly string[]
   /** Ids of sessions that ended because this one is on the same device. */

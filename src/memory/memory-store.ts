@@ -20,6 +20,7 @@ import type {
   SessionRecord,
   SessionRef,
   SessionStore,
+  StoreCall,
   StoreEvent,
   Subscription,
 } from '../core/store.ts'
@@ -145,9 +146,12 @@ class MemoryStore implements SessionStore {
     return { status: 'ok', lastAccessedAt: this.#entries.write(found.record, fields) }
   }
 
-  async create(session: NewSession): Promise<Ok<Created> | { status: 'full' } | { status: 'revoked' }> {
+  async create(session: NewSession): Promise<Ok<Created> | Ended | { status: 'full' } | { status: 'revoked' }> {
     const { id, userId, idleTimeout, lifetime, note } = session
     const now = this.now()
+    const there = this.#entries.fields(id)
+    if (there?.has('_ended')) return { status: 'ended' } // guard: tombstone
+    if (there) return { status: 'ok', now, existed: true, evicted: [], replaced: [] }
     let evicted: string[] = []
     let replaced: string[] = []
     if (userId !== null) {
@@ -172,7 +176,7 @@ class MemoryStore implements SessionStore {
     const ended = { ...note, previous: null }
     for (const old of evicted) this.#tell({ ...ended, type: 'evicted', cause: 'limit' }, old, userId)
     for (const old of replaced) this.#tell({ ...ended, type: 'revoked', cause: 'device' }, old, userId)
-    return { status: 'ok', now, evicted, replaced }
+    return { status: 'ok', now, existed: false, evicted, replaced }
   }
 
   async rotate(ref: SessionRef, to: string, rotation: Rotation): Promise<Reply<Accessed>> {
@@ -214,18 +218,27 @@ class MemoryStore implements SessionStore {
 
   async release(ref: SessionRef, by: string, note: Note): Promise<Ok<object> | Ended | { status: 'lapsed' }> {
     const fields = this.#entries.fields(ref.id)
-    if (fields === null) return { status: 'ended' }
+    if (fields === null || fields.has('_ended')) return { status: 'ended' }
     const holds = fields.get('_sealed_by') === by && this.now() < Number(fields.get('_sealed_until'))
     if (!holds) return { status: 'lapsed' } // guard: seal lapsed
     this.#end(ref.id, ref.userId, note)
     return { status: 'ok' }
   }
 
-  async destroy(ref: SessionRef, note: Note): Promise<Reply<{ now: number; userId: string | null }>> {
+  async destroy(
+    ref: SessionRef,
+    note: Note,
+    _call: StoreCall,
+    remember = 0,
+  ): Promise<Reply<{ now: number; userId: string | null }>> {
     const found = this.#entries.find(ref.id)
-    if (found.status !== 'ok' && found.status !== 'sealed') return found // guard: alive
+    if (found.status !== 'ok' && found.status !== 'sealed') {
+      if (found.status === 'ended' && this.#entries.fields(ref.id) === null) this.#bury(ref.id, remember) // guard: nothing to end
+      return found // guard: alive
+    }
     const userId = this.#entries.fields(ref.id)?.get('user_id') ?? null
     this.#end(ref.id, userId, note)
+    this.#bury(ref.id, remember)
     return { status: 'ok', now: this.now(), userId }
   }
 
@@ -328,6 +341,14 @@ class MemoryStore implements SessionStore {
     const replaced = own.filter(isReplaced).map(({ id }) => id)
     for (const id of [...evicted, ...replaced]) this.#entries.delete(id)
     return { evicted, replaced }
+  }
+
+  /** Remembers that an id is over. */
+  #bury(id: string, remember: number): void {
+    if (remember === 0) return
+    const now = this.now()
+    this.#entries.put(id, new Map([['_ended', String(now)]]), now + remember)
+    this.#entries.evict()
   }
 
   #end(id: string, userId: string | null, note: Note): void {

@@ -94,8 +94,8 @@ export class Commands {
     return this.#onSession('release', ref, [by, ...this.#told(note)])
   }
 
-  destroy(ref: SessionRef, note: Note): ScriptCall {
-    return this.#onSession('destroy', ref, this.#told(note))
+  destroy(ref: SessionRef, note: Note, remember = 0): ScriptCall {
+    return this.#onSession('destroy', ref, [String(remember), ...this.#told(note)])
   }
 
   /** @param all whether `ids` are all that the user has */

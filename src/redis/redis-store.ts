@@ -95,7 +95,7 @@ class RedisStore implements SessionStore {
         if (status !== 'ok') return null // guard: grace
         fields = toMap(found)
       }
-      if (fields.size === 0) return null
+      if (fields.size === 0 || fields.has('_ended')) return null
       return parseRecord(at, fields) ?? (await this.#broken(at, call))
     } catch (error) {
       if (isReply(error, 'WRONGTYPE')) return this.#broken(at, call) // guard: wrong type
@@ -130,17 +130,18 @@ class RedisStore implements SessionStore {
   async create(
     session: NewSession,
     call: StoreCall,
-  ): Promise<Ok<Created> | { status: 'full' } | { status: 'revoked' }> {
+  ): Promise<Ok<Created> | Ended | { status: 'full' } | { status: 'revoked' }> {
     const begun = session.userId === null ? null : await this.#runner.earliest(session.begun, call)
     let others: readonly string[] = []
     while (true) {
-      const [status, detail, evicted, replaced] = await this.#runner.run(
+      const [status, detail, evicted, replaced, existed] = await this.#runner.run(
         this.#commands.create(session, begun, others),
         call,
       )
-      if (status === 'full' || status === 'revoked') return { status }
+      if (status === 'full' || status === 'revoked' || status === 'ended') return { status }
       if (status !== 'crowded') {
-        return { status: 'ok', now: Number(detail), evicted: evicted as string[], replaced: replaced as string[] }
+        const ended = { evicted: evicted as string[], replaced: replaced as string[] }
+        return { status: 'ok', now: Number(detail), existed: existed === 1, ...ended }
       }
       // The hashes of the user's sessions that may have to end must be declared as keys.
       if (call.expired) giveUp(call) // guard: deadline
@@ -171,11 +172,16 @@ class RedisStore implements SessionStore {
     return { status: status as 'ok' | 'ended' | 'lapsed' }
   }
 
-  async destroy(ref: SessionRef, note: Note, call: StoreCall): Promise<Reply<{ now: number; userId: string | null }>> {
+  async destroy(
+    ref: SessionRef,
+    note: Note,
+    call: StoreCall,
+    remember = 0,
+  ): Promise<Reply<{ now: number; userId: string | null }>> {
     let userId = ref.userId
     const words = await this.#runner.onSession(ref, call, (at) => {
       userId = at.userId
-      return this.#commands.destroy(at, note)
+      return this.#commands.destroy(at, note, remember)
     })
     return replyOf(words, () => ({ status: 'ok', now: Number(words[1]), userId }))
   }

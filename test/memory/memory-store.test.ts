@@ -5,6 +5,7 @@ import { memoryStore } from '../../src/memory.ts'
 import { expiryContract } from '../core/expiry-contract.ts'
 import { sessionsContract } from '../core/sessions-contract.ts'
 import { eventsContract } from '../store-contract/events.ts'
+import { tombstoneContract } from '../store-contract/tombstones.ts'
 import { begin, call, idBeside, loaded, type OpenStore, ROTATION, storeContract } from '../store-contract.ts'
 
 async function open(): Promise<OpenStore> {
@@ -27,6 +28,7 @@ describe('memoryStore', () => {
   sessionsContract(open)
   expiryContract(open)
   eventsContract(open)
+  tombstoneContract(open)
 
   it('refuses a size that is no whole number above 0', () => {
     for (const maxSessions of [0, -1, 1.5, Number.NaN, Infinity, '5' as never]) {

@@ -178,7 +178,7 @@ describe('the commands of each operation', () => {
       await acts(() => sessions.set(token, { views: 1 }), 'commit', '', '1', '0', '1', 'views', '1', '0', '0')
       await acts(() => sessions.increment(token, 'views', 2), 'commit', '', '', '0', '0', '0', '1', 'views', '2')
       await acts(() => sessions.setIdleTimeout(token, 1500), 'commit', '1.5', '', '0', '0', '0', '0')
-      await acts(() => sessions.destroy(token), 'destroy', ...note('destroyed', 'destroy'))
+      await acts(() => sessions.destroy(token), 'destroy', '0', ...note('destroyed', 'destroy'))
     })
   }
 

@@ -53,6 +53,10 @@ export async function assertConsistent(client: RedisClient, prefix: string, { mo
       assert.deepEqual(Object.keys(rest).sort(), ['_grace_until', '_successor'], `${key} is a tombstone and more`)
       continue
     }
+    if (fields._ended !== undefined) {
+      assert.deepEqual(Object.keys(fields), ['_ended'], `${key} remembers an end and more`)
+      continue
+    }
     const [deadline, accessed] = [Number(fields.deadline), Number(fields.last_accessed_at)]
     assert.equal(expires, Math.min(accessed + Math.round(Number(fields.session_ttl) * 1000), deadline), `TTL of ${key}`)
     assert.equal(fields._sealed_by === undefined, fields._sealed_until === undefined, `${key} is half sealed`)

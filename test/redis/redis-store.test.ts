@@ -5,6 +5,7 @@ import { redisStore } from '../../src/redis.ts'
 import { expiryContract } from '../core/expiry-contract.ts'
 import { sessionsContract } from '../core/sessions-contract.ts'
 import { eventsContract } from '../store-contract/events.ts'
+import { tombstoneContract } from '../store-contract/tombstones.ts'
 import { type OpenStore, storeContract } from '../store-contract.ts'
 import { assertEveryKeyExpires, type RedisClient, type RedisServer, startRedis } from '../support/redis-server.ts'
 import { type AnyClient, CLIENTS } from './clients.ts'
@@ -50,5 +51,6 @@ for (const [name, newClient] of Object.entries(CLIENTS)) {
     sessionsContract(open)
     expiryContract(open)
     eventsContract(open)
+    tombstoneContract(open)
   })
 }
