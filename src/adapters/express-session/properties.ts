@@ -14,13 +14,18 @@ export function fieldOf(property: string): string {
     checkField(property)
     return property
   } catch {
-    return ESCAPE + property
+    // Redis keeps UTF-8, which has no place for half a surrogate pair: such a name is kept as JSON writes it.
+    return ESCAPE + (property.isWellFormed() ? property : JSON.stringify(property))
   }
 }
 
 /** The property of the session that a hash field holds; `null`: none, the field is coatcheck's own. */
 export function propertyOf(field: string): string | null {
-  if (field.startsWith(ESCAPE)) return field.slice(ESCAPE.length)
+  if (field.startsWith(ESCAPE)) {
+    const property = field.slice(ESCAPE.length)
+    const name = property.startsWith('"') ? decode(property) : property
+    return typeof name === 'string' && !name.isWellFormed() ? name : property
+  }
   return fieldOf(field) === field ? field : null
 }
 

@@ -1,0 +1,66 @@
+import { decode, encode } from '../../core/codec.ts'
+import type { SessionRecord } from '../../core/store.ts'
+import { COOKIE_FIELD, EXPIRES_FIELD, propertyOf } from './properties.ts'
+
+/** What the store is known to hold of a session: what changes are told from. */
+export interface Known extends Pick<SessionRecord, 'id' | 'lastAccessedAt' | 'idleTimeout'> {
+  /** Properties and cookie, encoded, by hash field. */
+  readonly fields: ReadonlyMap<string, string>
+  /** Fields of which nobody knows what they hold: a write of them failed, and may have been carried out. */
+  readonly unsure: ReadonlySet<string>
+}
+
+/** What differs between the store and a session. */
+export interface Difference {
+  readonly set: ReadonlyMap<string, string>
+  readonly remove: readonly string[]
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** A session as it was just read. */
+export function knownOf({ id, lastAccessedAt, idleTimeout, fields }: SessionRecord): Known {
+  const own = [...fields].filter(([field]) => isCookie(field) || propertyOf(field) !== null)
+  return { id, lastAccessedAt, idleTimeout, fields: new Map(own), unsure: NONE }
+}
+
+/** A session that has just begun. */
+export function begun(
+  id: string,
+  fields: ReadonlyMap<string, string>,
+  lastAccessedAt: number,
+  idleTimeout: number,
+): Known {
+  return { id, fields, lastAccessedAt, idleTimeout, unsure: NONE }
+}
+
+/** What has to be written for the store to hold `fields` and no others. */
+export function difference(known: Known, fields: ReadonlyMap<string, string>): Difference {
+  const changed = [...fields].filter(
+    ([field, text]) => known.unsure.has(field) || !isSame(known.fields.get(field), text),
+  )
+  const before = new Set([...known.fields.keys(), ...known.unsure])
+  return { set: new Map(changed), remove: [...before].filter((field) => !fields.has(field)) }
+}
+
+/** The same after what differed was written. */
+export function after(known: Known, { set, remove }: Difference, lastAccessedAt: number, idleTimeout: number): Known {
+  const fields = new Map([...known.fields, ...set])
+  for (const field of remove) fields.delete(field)
+  const unsure = new Set([...known.unsure].filter((field) => !set.has(field) && !remove.includes(field)))
+  return { id: known.id, fields, lastAccessedAt, idleTimeout, unsure }
+}
+
+/** The same after a write of which nobody knows whether it was carried out: the next one writes these fields again. */
+export function afterUnknown(known: Known, { set, remove }: Difference): Known {
+  return { ...known, unsure: new Set([...known.unsure, ...set.keys(), ...remove]) }
+}
+
+export function isCookie(field: string): boolean {
+  return field === COOKIE_FIELD || field === EXPIRES_FIELD
+}
+
+/** Another hand may have spelt the same value differently: that is no change of this request. */
+function isSame(stored: string | undefined, text: string): boolean {
+  return stored === text || (stored !== undefined && encode('', decode(stored)) === text)
+}

@@ -1,0 +1,185 @@
+import { ArgumentError, SessionEndedError, StoreError } from '../../core/errors.ts'
+import { NO_CHANGES, type Operations } from '../../core/operations.ts'
+import { cookieFields, cookieOf, expiryOf } from './cookie-fields.ts'
+import { idOfHandle, isHandle } from './handles.ts'
+import { after, afterUnknown, begun, type Difference, difference, isCookie, type Known, knownOf } from './known.ts'
+import { LONGEST_COOKIE, type StoreSettings } from './options.ts'
+import { decodeProperties, EXPIRES_FIELD, encodeProperties } from './properties.ts'
+import { idOfSid } from './sid.ts'
+
+/** Session ids that have ended are remembered for so many milliseconds: longer than a request takes that was on its way. */
+export const REMEMBERED: number = 60 * 60 * 1000
+
+/** No idle timeout is longer, in milliseconds: ten years. */
+const LONGEST_IDLE = 10 * 365 * 24 * 60 * 60 * 1000
+
+/** A session as express-session and the like have it: the application's properties, and a cookie. */
+export type Plain = Record<string, unknown>
+
+/**
+ * Sessions by the id that express-session has given them. Of each object that a session was read into or written from, it is
+ * known what the store held then: so what is written later is what this object has changed, and nothing else.
+ */
+export class StoredSessions {
+  readonly #settings: StoreSettings
+  readonly #operations: Operations
+  readonly #known = new WeakMap<object, Known>()
+
+  constructor(settings: StoreSettings) {
+    this.#settings = settings
+    this.#operations = settings.operations
+  }
+
+  async get(sid: string): Promise<Plain | null> {
+    const record = await this.#operations.load(idOfSid(sid))
+    if (record === null) return null
+    const session = plainOf(record.fields)
+    this.#known.set(session, knownOf(record))
+    return session
+  }
+
+  /** Of a session that is the same in another object, the same is known. */
+  inherit(from: object, to: object): void {
+    const known = this.#known.get(from)
+    if (known !== undefined) this.#known.set(to, known)
+  }
+
+  /**
+   * Writes what a session has changed since it was read or last written; one of which nothing is known begins, or takes the
+   * place of the one that is there.
+   * @throws SessionEndedError, FieldError, ArgumentError, StoreError
+   */
+  async set(sid: string, session: object): Promise<void> {
+    if (isHandle(sid)) throw new ArgumentError('This is a handle, as ids() gives it: sessions are set by their own id.')
+    const id = idOfSid(sid)
+    // Now, before anything is awaited: what the object becomes afterwards has not been sent.
+    const cookie = (session as Plain).cookie
+    const fields = new Map([...encodeProperties(session), ...cookieFields(cookie)])
+    const idleTimeout = this.#idleTimeout(cookie)
+    if (idleTimeout <= 0) return this.#expire(id)
+    const known = this.#knownAs(id, session) ?? (await this.#begin(id, session, fields, idleTimeout))
+    if (known !== null) await this.#commit(id, session, known, difference(known, fields), idleTimeout)
+  }
+
+  /**
+   * Moves the end of a session, and stores when its cookie expires.
+   * @throws SessionEndedError, StoreError
+   */
+  async touch(sid: string, session: object): Promise<void> {
+    const id = idOfSid(sid)
+    const { cookie } = session as Plain
+    const idleTimeout = this.#idleTimeout(cookie)
+    if (idleTimeout <= 0) return this.#expire(id)
+    const fields = cookieFields(cookie)
+    const known = this.#knownAs(id, session)
+    const changes = cookieChanges(known, fields)
+    if (known !== null && this.#isSoon(known, changes, idleTimeout)) return
+    try {
+      await this.#commit(id, session, known, changes, idleTimeout)
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'ERR_STORE_FULL')) throw error
+      // Without memory no field can be written, but the end of the session can be moved as before: readers go on.
+      if (!(await this.#operations.touch({ id, userId: null }))) throw new SessionEndedError()
+    }
+  }
+
+  /** Ends a session, for good: by its id, or by its handle. */
+  async destroy(sid: string): Promise<void> {
+    const id = idOfHandle(sid) ?? idOfSid(sid)
+    await this.end(id)
+  }
+
+  /** The same by the id under which it is kept. */
+  async end(id: string): Promise<void> {
+    const note = this.#operations.events.note('destroyed', 'destroy')
+    await this.#operations.destroy({ id, userId: null }, note, REMEMBERED)
+  }
+
+  /** A session whose cookie has expired ends as it would by itself: nothing is remembered of it. */
+  async #expire(id: string): Promise<void> {
+    await this.#operations.destroy({ id, userId: null }, this.#operations.events.note('destroyed', 'expired'))
+  }
+
+  #knownAs(id: string, session: object): Known | null {
+    const known = this.#known.get(session)
+    return known?.id === id ? known : null
+  }
+
+  /** @returns what is in the store of one that is there already, `null` for one that has begun */
+  async #begin(
+    id: string,
+    session: object,
+    fields: ReadonlyMap<string, string>,
+    idleTimeout: number,
+  ): Promise<Known | null> {
+    const lifetime = this.#settings.lifetime ?? Math.max(LONGEST_COOKIE, idleTimeout)
+    const { existed, now } = await this.#operations.createAs(id, {
+      userId: null,
+      fields,
+      idleTimeout,
+      lifetime,
+      begun: performance.now(),
+      note: this.#operations.events.note('created', 'create'),
+    })
+    if (!existed) {
+      this.#known.set(session, begun(id, fields, now, idleTimeout))
+      return null
+    }
+    const record = await this.#operations.load(id)
+    if (record === null) throw new SessionEndedError()
+    return knownOf(record)
+  }
+
+  /** @param known what the store held before; `null`: nobody knows, and nobody does afterwards */
+  async #commit(
+    id: string,
+    session: object,
+    known: Known | null,
+    changes: Difference,
+    idleTimeout: number,
+  ): Promise<void> {
+    try {
+      const { lastAccessedAt } = await this.#operations.commit(
+        { id, userId: null },
+        { ...NO_CHANGES, ...changes, idleTimeout },
+      )
+      if (known !== null) this.#known.set(session, after(known, changes, lastAccessedAt, idleTimeout))
+    } catch (error) {
+      const isUnknown = error instanceof StoreError && error.outcome === 'unknown'
+      if (known !== null && isUnknown) this.#known.set(session, afterUnknown(known, changes))
+      throw error
+    }
+  }
+
+  /** Milliseconds from now to the end of a session that is not used again; 0 or less: it has ended. */
+  #idleTimeout(cookie: unknown): number {
+    const at = expiryOf(cookie)
+    const idleTimeout = at === null ? this.#settings.ttl : Math.round(at - Date.now())
+    return Math.min(idleTimeout, this.#settings.lifetime ?? LONGEST_IDLE, LONGEST_IDLE)
+  }
+
+  /** Whether a touch would change nothing but the end of the session, and that by less than `touchInterval`. */
+  #isSoon(known: Known, { set, remove }: Difference, idleTimeout: number): boolean {
+    const now = this.#operations.settings.store.now()
+    const isPlain = remove.length === 0 && [...set.keys()].every((field) => field === EXPIRES_FIELD)
+    if (now === null || !isPlain) return false
+    const moved = now + idleTimeout - (known.lastAccessedAt + known.idleTimeout)
+    return Math.abs(moved) < this.#settings.touchInterval
+  }
+}
+
+/** What a session's hash holds, as one object. */
+export function plainOf(fields: ReadonlyMap<string, string>): Plain {
+  const session = decodeProperties(fields)
+  const cookie = cookieOf(fields)
+  if (cookie !== undefined) session.cookie = cookie
+  return session
+}
+
+/** What a touch writes: of the cookie only. */
+function cookieChanges(known: Known | null, fields: ReadonlyMap<string, string>): Difference {
+  if (fields.size === 0) return { set: fields, remove: [] }
+  if (known === null) return { set: fields, remove: fields.has(EXPIRES_FIELD) ? [] : [EXPIRES_FIELD] }
+  const { set, remove } = difference(known, fields)
+  return { set, remove: remove.filter(isCookie) }
+}
