@@ -6,8 +6,9 @@ import * as origins from '../core/same-origin.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { prefersHtml } from './accept.ts'
-import { type GuardAnswer, loginAnswer, refusalAnswer } from './guard-answers.ts'
+import { loginAnswer } from './guard-answers.ts'
 import { asError, type Check, checkRecentLogin, checkRole, checkThat, checkUser, splitRoles } from './guard-checks.ts'
+import { answerRefusal, refused, responseOf } from './guard-responses.ts'
 
 /** What a guard does with a request that it refuses. */
 export interface RefusalOptions {
@@ -112,7 +113,7 @@ export function redirectToLogin(loginPath: string): NonNullable<RefusalOptions['
   }
 }
 
-function guard(name: string, { onRefused = answer }: RefusalOptions, check: Check<Context>): MiddlewareHandler {
+function guard(name: string, { onRefused = answerRefusal }: RefusalOptions, check: Check<Context>): MiddlewareHandler {
   if (typeof onRefused !== 'function') throw new ConfigError(`${name}: onRefused must be a function.`)
   const refusalOfGuard = async (c: Context): Promise<Response | undefined> => {
     try {
@@ -129,19 +130,4 @@ function guard(name: string, { onRefused = answer }: RefusalOptions, check: Chec
   }
   // The name that stack traces and lists of middleware show.
   return Object.defineProperty(run, 'name', { value: name })
-}
-
-/** A hook that forgets its response must not open the way. */
-async function refused(response: Response | Promise<Response>, name: string): Promise<Response> {
-  const answered = await response
-  if (answered === undefined) throw new TypeError(`${name}: onRefused has to return a response.`) // guard: no response
-  return answered
-}
-
-function answer(refusal: Refusal): Response {
-  return responseOf(refusalAnswer(refusal))
-}
-
-function responseOf({ status, headers, body }: GuardAnswer): Response {
-  return new Response(body === '' ? null : body, { status, headers })
 }

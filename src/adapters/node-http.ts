@@ -1,11 +1,10 @@
-import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { CoatcheckError } from '../core/errors.ts'
+import { failureOf } from './failure-answer.ts'
 import { streamOf } from './http2.ts'
 import { replaceHead } from './response-head.ts'
-import { refusalOf } from './session-keeper.ts'
 
 /** A request of `node:http`, or of `node:http2` by its compatibility API. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest
@@ -49,13 +48,4 @@ export function answerFailure(error: unknown, req: NodeRequest, res: ServerRespo
     if (stream === undefined) req.socket.destroy()
     else stream.destroy(new Error('The handler has failed.', { cause: error }))
   }
-}
-
-/** What is ours we have words for. Of what is not, the client learns no more than the status that the error asks for. */
-function failureOf(error: unknown): { status: number; body: string } {
-  if (error instanceof CoatcheckError) return refusalOf(error)
-  const { status, statusCode = status } = (error ?? {}) as { status?: unknown; statusCode?: unknown }
-  const known = Number.isInteger(statusCode) && Number(statusCode) >= 400 && Number(statusCode) < 600
-  const answered = known ? Number(statusCode) : 500
-  return { status: answered, body: JSON.stringify({ error: STATUS_CODES[answered] ?? 'Error' }) }
 }
