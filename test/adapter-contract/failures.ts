@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CoatcheckError, type SessionStore, StoreError } from '../../src/index.ts'
+import { eventually } from '../support/http.ts'
 import { type Adapter, basics, type Handler, open } from './app.ts'
 import type { Bench } from './bench.ts'
 
@@ -146,8 +147,13 @@ export function failuresContract(adapter: Adapter, bench: Bench): void {
 
     it('drops a body that streams when the commit fails', async (t) => {
       let produced = 0
+      const create = async () => {
+        // Where nobody reads before the commit is done, a body still begins to fill its buffer.
+        await eventually(() => produced > 0)
+        throw unavailable()
+      }
       const { visitor } = await open(t, bench, adapter, {
-        sessions: bench.sessions({ store: bench.store(() => ({ create: () => Promise.reject(unavailable()) })) }),
+        sessions: bench.sessions({ store: bench.store(() => ({ create })) }),
         routes: {
           'GET /stream': ({ session }) => {
             session.data.name = 'Ada'

@@ -1,8 +1,8 @@
-import { Readable } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { honoSessions } from '../../src/hono.ts'
 import type { Adapter, Answer, App } from '../adapter-contract/app.ts'
+import { webStream } from '../support/web-stream.ts'
 
 export const honoAdapter: Adapter = {
   name: 'Hono 4',
@@ -40,7 +40,7 @@ function send(c: Context, { status, headers = {}, json, redirect, body }: Answer
   for (const [name, value] of Object.entries(headers)) for (const each of [value].flat()) head.append(name, each)
   if (redirect !== undefined) return c.redirect(redirect, (status ?? 303) as 303)
   if (json !== undefined) head.set('content-type', 'application/json')
-  const stream = typeof body === 'object' ? (Readable.toWeb(Readable.from(body)) as ReadableStream) : undefined
+  const stream = typeof body === 'object' ? webStream(body) : undefined
   const content = json === undefined ? (stream ?? (body as string | undefined)) : JSON.stringify(json)
   return new Response(content ?? null, { status: status ?? 200, headers: head })
 }
