@@ -63,6 +63,9 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/fastify.', ['test/fastify/lifecycle.', 'test/fastify/']],
   ['src/hono.', ['test/hono/middleware.', 'test/hono/']],
   ['src/adapters/hono-', ['test/hono/guards.', 'test/hono/']],
+  ['src/fetch.', ['test/fetch/next.', 'test/fetch/']],
+  ['src/adapters/fetch-', ['test/fetch/bodies.', 'test/fetch/']],
+  ['src/adapters/guard-responses.', ['test/fetch/guards.', 'test/fetch/']],
   ['src/node.', ['test/node/']],
   ['src/adapters/response-head.', express('head', 'body', 'errors', 'm')],
   ['src/', express('body', 'head', 'errors', 'm')],
@@ -117,9 +120,9 @@ function testsFor(file: string): string[] {
     if (test.startsWith(LAST)) return nearest.length + 1
     return place < 0 ? nearest.length : place
   }
-  return globSync('test/{core,redis,memory,model,express,fastify,hono,node,users}/**/*.test.ts', { cwd: whole }).sort(
-    (a, b) => rank(a) - rank(b) || a.localeCompare(b),
-  )
+  return globSync('test/{core,redis,memory,model,express,fastify,hono,fetch,node,users}/**/*.test.ts', {
+    cwd: whole,
+  }).sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
 }
 
 const passing = new Map<string, Promise<void>>()

@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ExpressApp, observeFailure } from './adapters/express-errors.ts'
 import { rememberMounted } from './adapters/mounted.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
-import { sessionKeeper } from './adapters/session-keeper.ts'
+import { isActive, sessionKeeper } from './adapters/session-keeper.ts'
 import { MountError } from './core/errors.ts'
 import type { Client, RequestState } from './core/request-state.ts'
 import type { Sessions } from './core/sessions.ts'
@@ -91,15 +91,10 @@ export function expressSessions<Data>(
 
 /** Behind a proxy, Express knows the client's address if it trusts the proxy. */
 function clientOf(req: ExpressRequest, touch: (req: IncomingMessage) => boolean): Client {
-  return { userAgent: () => req.headers['user-agent'], address: () => req.ip, isActive: () => isActive(req, touch) }
-}
-
-/** What the application's own function throws is reported when it is asked again, at the end of the request. */
-function isActive(req: ExpressRequest, touch: (req: IncomingMessage) => boolean): boolean {
-  try {
-    return touch(req)
-  } catch {
-    return true
+  return {
+    userAgent: () => req.headers['user-agent'],
+    address: () => req.ip,
+    isActive: () => isActive(() => touch(req)),
   }
 }
 

@@ -48,6 +48,15 @@ export function sessionKeeper(state: RequestState, facts: RequestFacts): Gatekee
   }
 }
 
+/** Whether a request counts as activity, asked as it comes. What the function throws is reported at its end, when it is asked again. */
+export function isActive(touch: () => boolean): boolean {
+  try {
+    return touch()
+  } catch {
+    return true
+  }
+}
+
 /** The application's own function: what it throws must not break the response. */
 function isActivity(facts: RequestFacts): boolean {
   try {
@@ -58,7 +67,8 @@ function isActivity(facts: RequestFacts): boolean {
   }
 }
 
-function report(error: unknown, facts: RequestFacts): void {
+/** Tells the application of an error that no handler sees. */
+export function report(error: unknown, facts: RequestFacts): void {
   try {
     facts.onError(error)
   } catch (failure) {
@@ -86,6 +96,6 @@ function warnOfPlainHttp(state: RequestState, { secure }: RequestFacts): void {
     'COATCHECK_SECURE_COOKIE',
     `The cookie ${cookie.name} is Secure, but this request came over plain http, so browsers may drop it and sessions will ` +
       'not stick. Behind a proxy that ends TLS, let the framework trust it (Express: app.set("trust proxy", 1); Fastify: ' +
-      'trustProxy; Hono, plain Node: the option secure). For http on your own machine, use cookie: { secure: false }.',
+      'trustProxy; elsewhere: the option secure). For http on your own machine, use cookie: { secure: false }.',
   )
 }
