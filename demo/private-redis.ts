@@ -2,18 +2,20 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 
-/** A Redis server of the demo's own. */
+/** A Redis server of this program's own. */
 export interface PrivateRedis {
   /** Such as `redis-server`. */
   readonly program: string
   readonly port: number
   /** Ends it; returns when the process is gone. */
   stop(): Promise<void>
+  /** Lets the process end while the server runs, which then ends with it. */
+  unref(): void
 }
 
 /** The server programs to look for, in this order. */
@@ -60,11 +62,14 @@ async function launch(program: string, path: string, port: number): Promise<Priv
     detached: true,
   })
   const exited = once(guard, 'exit')
+  const unref = () => {
+    for (const handle of [guard, guard.stdin as Socket, guard.stdout as Socket]) handle.unref()
+  }
   const stop = async () => {
     guard.stdin.end()
     await exited
   }
-  if (await isReady(guard, guard.stdout)) return { program, port, stop }
+  if (await isReady(guard, guard.stdout)) return { program, port, stop, unref }
   await stop()
   return null
 }

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { setInterval } from 'node:timers/promises'
 import { createSessions } from '../src/index.ts'
 import { accountSessions } from './account/sessions.ts'
 import { createApp, type DemoData } from './app.ts'
 import { type ChosenStore, chooseStore } from './choose-store.ts'
 import { DemoError } from './demo-error.ts'
 import { type DemoOptions, HELP, readOptions } from './options.ts'
+import { parentGone } from './parent-gone.ts'
 import { CommandRecorder } from './recorder.ts'
 import { redisAddress } from './redis-address.ts'
 
@@ -61,12 +61,6 @@ async function serve(options: DemoOptions, localPort: number): Promise<void> {
     await chosen.close()
     await Promise.all(running.flatMap(({ sessions }) => sessions.map((each) => each.close())))
   }
-}
-
-/** Under `npm start` there is a shell between npm and the demo, which does not pass on a signal that is meant to end npm. */
-async function parentGone(): Promise<void> {
-  const parent = process.ppid
-  for await (const _ of setInterval(500, undefined, { ref: false })) if (process.ppid !== parent) return
 }
 
 /** Starts every instance: an app server of its own, as on another machine, with the store in common. */
