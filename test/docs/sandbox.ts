@@ -31,7 +31,7 @@ export class Sandbox {
     this.write('package.json', { type: 'module', private: true })
     this.write('tsconfig.json', {
       extends: join(ROOT, 'tsconfig.json'),
-      compilerOptions: { noEmit: true, noUnusedLocals: false },
+      compilerOptions: { noEmit: true, noUnusedLocals: false, paths: {} },
       include: ['*.ts'],
       exclude: [],
     })
