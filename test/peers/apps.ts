@@ -11,15 +11,15 @@ import { redisStore } from '../../src/redis.ts'
 import type { RedisClient } from '../support/redis-server.ts'
 
 // One application over several session libraries, each with the options that its documentation advises for logins:
-// `POST /begin` begins a session, `POST /set/:field` sets a field when the gate opens, `GET /` tells the names of the fields,
-// `POST /logout` ends the session.
+// `POST /begin` begins a session, `POST /set/:field` sets a field when the gate opens, `GET /slow` only waits for it, `GET /`
+// tells the names of the fields, `POST /logout` ends the session.
 
 export interface App {
   readonly listener: RequestListener
   close(): Promise<unknown>
 }
 
-/** What a request waits for between its session being loaded and its writing to it. */
+/** What a slow request waits for, its session being loaded. */
 export type Gate = () => Promise<void>
 
 type Fields = Record<string, unknown>
@@ -40,6 +40,10 @@ export async function coatcheck(client: RedisClient, gate: Gate): Promise<App> {
   app.post('/set/:field', async (req, res) => {
     await gate()
     sessions.of(req).data[req.params.field] = true
+    res.end()
+  })
+  app.get('/slow', async (_req, res) => {
+    await gate()
     res.end()
   })
   app.get('/', (req, res) => {
@@ -63,6 +67,10 @@ export async function expressSession(client: RedisClient, gate: Gate): Promise<A
   app.post('/set/:field', async (req, res) => {
     await gate()
     fieldsOf(req)[req.params.field] = true
+    res.end()
+  })
+  app.get('/slow', async (_req, res) => {
+    await gate()
     res.end()
   })
   app.get('/', (req, res) => {
@@ -91,6 +99,10 @@ export async function fastifySessionApp(client: RedisClient, gate: Gate): Promis
   app.post<{ Params: { field: string } }>('/set/:field', async (request) => {
     await gate()
     fieldsOf(request)[request.params.field] = true
+    return ''
+  })
+  app.get('/slow', async () => {
+    await gate()
     return ''
   })
   app.get('/', async (request) => Object.keys(request.session).filter((name) => !OWN.includes(name)))
