@@ -10,7 +10,11 @@ export const ROOT = join(import.meta.dirname, '../..')
 export function allPages(): string[] {
   const top = readdirSync(ROOT).filter((name) => name.endsWith('.md'))
   const docs = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
-  return [...top, ...docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)].sort()
+  return [
+    ...top,
+    'examples/README.md',
+    ...docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
+  ].sort()
 }
 
 export function readPage(path: string): string {

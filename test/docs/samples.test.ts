@@ -72,6 +72,8 @@ test('no page has a block that no test looks at', () => {
     'docs/how-it-works.md redis',
     // In production.test.ts.
     'docs/production.md acl',
+    // In examples/run.test.ts.
+    'examples/README.md sh',
   ])
 })
 

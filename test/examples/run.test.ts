@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { pathWith, temporaryFolder } from '../demo/bin.ts'
 import { listens, until } from '../demo/demo-process.ts'
-import { ROOT } from '../docs/pages.ts'
+import { codeBlocks, ROOT, readPage } from '../docs/pages.ts'
 import { Visitor } from '../support/http.ts'
 import { freePort, startRedis } from '../support/redis-server.ts'
 import { runExample, startExample } from './example-process.ts'
@@ -68,10 +68,28 @@ describe('npm run example', { timeout: 60_000 }, () => {
   })
 })
 
-describe('examples/README.md', () => {
+describe('examples/README.md', { timeout: 60_000 }, () => {
+  const page = readPage('examples/README.md')
+  const lines = codeBlocks(page).flatMap(({ code }) => code.trim().split('\n'))
+
   it('lists every example', () => {
-    const page = readFileSync(join(ROOT, 'examples/README.md'), 'utf8')
     const listed = [...page.matchAll(/^\| \[([\w-]+)\]\(\1\/main\.ts\)/gm)].map(([, name]) => name)
     assert.deepEqual(listed.sort(), EXAMPLES)
+  })
+
+  it('shows commands that do what it says', async (t) => {
+    const redis = await startRedis()
+    t.after(redis.stop)
+    const visitor = new Visitor(t, await startExample(t, 'express', { REDIS_URL: redis.url }))
+    for (const line of lines) {
+      const [, name] = /^(?:[A-Z_]+=\S+ )*npm run example -- (\S+)$/.exec(line) ?? []
+      if (name !== undefined) {
+        assert.ok(EXAMPLES.includes(name), line)
+        continue
+      }
+      const [, method = 'GET', path = '', answer = ''] =
+        /^curl -c jar -b jar (?:-X (\w+) )?localhost:3000(\S+)(?: +# (.*))?$/.exec(line) ?? assert.fail(line)
+      assert.equal((await visitor.send(path, { method })).text, answer)
+    }
   })
 })
