@@ -81,7 +81,7 @@ export function fetchSessions<Data>(sessions: Sessions<Data>, options: FetchSess
         settled = await settle(() => handler(source, ...rest))
         settled = { ...settled, response: await answer(opened, settled.response) }
       } catch (error) {
-        opened?.state.discard() // guard: discard what a fetch handler has changed
+        // Nobody commits what the handler has changed.
         if (!hasAnswer(error) && !opened?.state.owesCookie) {
           opened?.keeper.headLeaves()
           throw error

@@ -26,20 +26,17 @@ const said = new WeakMap<Response, Said>()
 export async function answer({ state, keeper }: Opened, response: Response): Promise<Response> {
   const { cookies = [], failed = false } = said.get(response) ?? {}
   if (failed) state.discard() // guard: discard around a failure
-  const watch = {
-    async complete() {
-      try {
-        await keeper.prepare()?.()
-      } catch (error) {
-        keeper.fail(error)
-        throw error
-      }
-    },
-    broken: () => state.discard(),
+  const complete = async () => {
+    try {
+      await keeper.prepare()?.()
+    } catch (error) {
+      keeper.fail(error)
+      throw error
+    }
   }
   const { body, headers } = response
   // Before the commit: of a response that cannot be copied, nothing may be committed.
-  const copy = copyOf(response, body && watchBody(body, lengthOf(headers), watch))
+  const copy = copyOf(response, body && watchBody(body, lengthOf(headers), complete))
   try {
     await keeper.prepare()?.() // guard: commit before the response
   } catch (error) {

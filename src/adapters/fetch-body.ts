@@ -1,19 +1,11 @@
-/** What stands between the body of a response and its end. */
-export interface BodyWatch {
-  /** The body is complete. Its end waits for this; if it rejects, the body breaks off. */
-  readonly complete: () => Promise<void>
-  /** The body has broken off by itself. */
-  readonly broken: () => void
-}
-
 /**
- * The same body, whose end does not leave before `complete` allows it. Nothing is read ahead. A client that knows the `length`
- * takes the last byte for the end, so from there on it is held back.
+ * The same body, whose end does not leave before `complete` allows it: if that rejects, the body breaks off. Nothing is read
+ * ahead. A client that knows the `length` takes the last byte for the end, so from there on it is held back.
  */
 export function watchBody(
   body: ReadableStream<Uint8Array>,
   length: number | null,
-  { complete, broken }: BodyWatch,
+  complete: () => Promise<void>,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader()
   const held: Uint8Array[] = []
@@ -33,10 +25,7 @@ export function watchBody(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const chunk = await next().catch((error: unknown) => {
-          broken()
-          throw error
-        })
+        const chunk = await next()
         if (chunk !== undefined) return controller.enqueue(chunk)
         await complete() // guard: changes while the body leaves
         for (const last of held) controller.enqueue(last)

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fetchSessions, requireUser } from '../../src/fetch.ts'
-import { type CoatcheckError, SessionEndedError, type SessionStore, StoreError } from '../../src/index.ts'
+import {
+  type CoatcheckError,
+  HeadersSentError,
+  SessionEndedError,
+  type SessionStore,
+  StoreError,
+} from '../../src/index.ts'
 import { useBench } from '../adapter-contract.ts'
 import { eventually } from '../support/http.ts'
 import { Browser } from './browser.ts'
@@ -123,6 +129,16 @@ describe('a route handler', () => {
       assert.equal(told, error)
     }
     assert.deepEqual([await stored(ada), errors], [{ name: 'Ada' }, []])
+  })
+
+  it('that throws has its session closed: what comes later would have no cookie', async () => {
+    const { sessions, withSession } = setUp()
+    const request = new Browser().request()
+    const fails = withSession(() => {
+      throw new Error('broken')
+    })
+    await assert.rejects(fails(request), /broken/)
+    await assert.rejects(sessions.of(request).login('u42'), HeadersSentError)
   })
 
   it('that throws after a login is answered here, for the browser must get the cookie', async () => {
