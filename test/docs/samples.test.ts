@@ -37,11 +37,12 @@ test('the samples of every page compile', async () => {
 })
 
 test('no page has samples that are not run', () => {
-  // README.md in readme.test.ts, docs/users.md, fastify.md, hono.md and node.md in tests of their names, the others below.
+  // README.md in readme.test.ts, docs/users.md, fastify.md, fetch.md, hono.md and node.md in tests of their names, the others below.
   assert.deepEqual(programs, [
     'README.md',
     'docs/express.md',
     'docs/fastify.md',
+    'docs/fetch.md',
     'docs/guards.md',
     'docs/hono.md',
     'docs/node.md',

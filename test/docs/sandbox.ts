@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ROOT } from './pages.ts'
+import { REACT_ROUTER } from './react-router.ts'
 
 /**
  * A folder like that of an application: programs in it import `coatcheck/...`, `express` and `redis` by their names. The
@@ -28,6 +29,9 @@ export class Sandbox {
       target.default === undefined ? [] : [[key, target.default.replace('./dist/', './src/').replace(/js$/, 'ts')]],
     )
     this.write('node_modules/coatcheck/package.json', { name, version, type, exports: Object.fromEntries(sources) })
+    const router = join(modules, 'react-router')
+    mkdirSync(router)
+    for (const [file, text] of Object.entries(REACT_ROUTER)) writeFileSync(join(router, file), text)
     this.write('package.json', { type: 'module', private: true })
     this.write('tsconfig.json', {
       extends: join(ROOT, 'tsconfig.json'),

@@ -42,6 +42,7 @@ describe('the configuration tables of the README', () => {
     ['expressSessions\\(sessions, options\\)', 'express.ts', 'ExpressSessionsOptions'],
     ['fastifySessions\\(sessions, options\\)', 'fastify.ts', 'FastifySessionsOptions'],
     ['honoSessions\\(sessions, options\\)', 'hono.ts', 'HonoSessionsOptions'],
+    ['fetchSessions\\(sessions, options\\)', 'fetch.ts', 'FetchSessionsOptions'],
     ['nodeSessions\\(sessions, options\\)', 'node.ts', 'NodeSessionsOptions'],
   ] as const) {
     const declared = properties(source(file), name)
@@ -81,6 +82,7 @@ describe('the configuration tables of the README', () => {
     ['docs/express.md', 'Mounting it', 'express.ts', 'ExpressSessionsOptions'],
     ['docs/fastify.md', 'Registering it', 'fastify.ts', 'FastifySessionsOptions'],
     ['docs/hono.md', 'Mounting it', 'hono.ts', 'HonoSessionsOptions'],
+    ['docs/fetch.md', 'Wrapping a handler', 'fetch.ts', 'FetchSessionsOptions'],
     ['docs/node.md', 'A server', 'node.ts', 'NodeSessionsOptions'],
   ] as const) {
     test(`are repeated without a contradiction in ${page}`, () => {
