@@ -39,7 +39,7 @@ function pathOf(request: Request): string {
   return new URL(request.url).pathname
 }
 
-export function send({ status = 200, headers = {}, json, redirect, body }: Answer): Response {
+function send({ status = 200, headers = {}, json, redirect, body }: Answer): Response {
   const head = new Headers()
   for (const [name, value] of Object.entries(headers)) for (const each of [value].flat()) head.append(name, each)
   if (redirect !== undefined) {

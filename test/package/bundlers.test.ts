@@ -99,10 +99,10 @@ describe('an application in one bundle', () => {
         assert.ok(existsSync(join(samples, `${entry}.mjs`)), `there is no program in ${samples} for this entry`)
         const folder = mkdtempSync(join(elsewhere, 'app-'))
         const file = await bundle(join(consumer.folder, 'bundled', `${entry}.mjs`), folder)
-        for (const node of Object.values(nodes)) {
-          const env = { PATH: process.env.PATH, REDIS_URL: redis.url }
-          const { stdout, stderr } = await run(node, [file], { cwd: elsewhere, env, timeout: 60_000 })
-          assert.deepEqual([stdout, stderr], [PRINTED[entry] ?? 'views 1 2\n', ''])
+        const env = { PATH: process.env.PATH, REDIS_URL: redis.url }
+        const options = { cwd: elsewhere, env, timeout: 60_000 }
+        for (const ran of await Promise.all(Object.values(nodes).map((node) => run(node, [file], options)))) {
+          assert.deepEqual([ran.stdout, ran.stderr], [PRINTED[entry] ?? 'views 1 2\n', ''])
         }
       })
     }
