@@ -266,7 +266,7 @@ export class Sessions<Data = Record<string, unknown>> {
    * Calls `onEnded` once when a session ends: by logout, login, revoke, limit or expiry, in any process, within about a second.
    * Follows the session over rotations. A shorter idle timeout that the session is given meanwhile, other than by a login, is
    * not noticed before the session would have ended with the one that it had. What `onEnded` throws is a warning, as with
-   * {@link Sessions.on}.
+   * {@link Sessions.on}. It is never called before `watch` has returned, nor when `watch` fails.
    * @param id of a session; of one that has ended already, `onEnded` is called soon
    * @returns stops watching
    * @throws StoreError

@@ -14,7 +14,12 @@ export interface SessionEnd {
 
 interface Watcher {
   watched: Watched
-  readonly onEnded: (end: SessionEnd) => unknown
+  /** `null` when it is to be told nothing any more. */
+  onEnded: ((end: SessionEnd) => unknown) | null
+  /** Whoever watches has what `watch` returned. */
+  isReady: boolean
+  /** How the session ended before that. */
+  early: SessionEnd | null
 }
 
 /** A session that somebody watches. */
@@ -62,6 +67,10 @@ export class Watches {
       this.#remove(watcher)
       throw error
     }
+    setImmediate(() => {
+      watcher.isReady = true
+      if (watcher.early !== null) tell(watcher, watcher.early)
+    })
     return () => this.#remove(watcher)
   }
 
@@ -96,13 +105,14 @@ export class Watches {
   #add(id: string, onEnded: (end: SessionEnd) => unknown): Watcher {
     const watched = this.#byId.get(id) ?? { id, timer: undefined, looking: null, watchers: new Set() }
     this.#byId.set(id, watched)
-    const watcher = { watched, onEnded }
+    const watcher: Watcher = { watched, onEnded, isReady: false, early: null }
     watched.watchers.add(watcher)
     return watcher
   }
 
   #remove(watcher: Watcher): void {
     const { watched } = watcher
+    watcher.onEnded = null
     watched.watchers.delete(watcher)
     if (watched.watchers.size === 0) this.#forget(watched)
   }
@@ -116,7 +126,7 @@ export class Watches {
     const watched = id === null ? undefined : this.#byId.get(id)
     if (watched === undefined) return
     this.#forget(watched)
-    for (const { onEnded } of watched.watchers) callListener(onEnded, { id: watched.id, cause })
+    for (const watcher of watched.watchers) tell(watcher, { id: watched.id, cause })
   }
 
   /** The session has another id. */
@@ -170,4 +180,10 @@ export class Watches {
   #isWatched(watched: Watched): boolean {
     return this.#byId.get(watched.id) === watched
   }
+}
+
+/** An end that is told while the caller still waits for `watch` would find nothing that the caller is going to prepare. */
+function tell(watcher: Watcher, end: SessionEnd): void {
+  if (!watcher.isReady) watcher.early = end
+  else if (watcher.onEnded !== null) callListener(watcher.onEnded, end)
 }

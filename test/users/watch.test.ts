@@ -7,7 +7,7 @@ import type { Sessions } from '../../src/index.ts'
 import { redisStore } from '../../src/redis.ts'
 import { operationsOn, testStore } from '../core/support.ts'
 import { monitor, newPrefix, warningsOf } from '../redis/support.ts'
-import { eventually } from '../support/http.ts'
+import { deferred, eventually } from '../support/http.ts'
 import { type RedisClient, type RedisServer, startRedis } from '../support/redis-server.ts'
 import { Browser, clientOf, type Data, idOf, keepsData, onEveryStore, sessionsOn, type World } from './world.ts'
 
@@ -276,5 +276,30 @@ describe('watches', () => {
     )
     await sessionsOn(store).revoke(id)
     assert.deepEqual(failed, [])
+  })
+
+  it('tell of an end only to who has been answered, whenever it comes', async (t) => {
+    const store = testStore()
+    const sessions = sessionsOn(store)
+    t.after(() => sessions.close())
+    const { id } = await sessions.create()
+    const [asked, mayGoOn] = [deferred(), deferred()]
+    store.next('load', async (call) => {
+      const found = await store.load(id, null, call)
+      asked.resolve()
+      await mayGoOn.promise
+      return found
+    })
+    const told: string[] = []
+    const stopped = sessions.watch(id, () => told.push('told, although stopped')).then((stop) => stop())
+    const watched = sessions.watch(id, ({ cause }) => told.push(cause)).then(() => told.push('watching'))
+    await asked.promise
+    await sessions.revoke(id)
+    assert.deepEqual(told, [])
+    mayGoOn.resolve()
+    await Promise.all([stopped, watched])
+    await eventually(() => told.length > 1)
+    await pause(20)
+    assert.deepEqual(told, ['watching', 'revoke'])
   })
 })
