@@ -45,17 +45,17 @@ app.post('/logout/everywhere', requireUser(), async (req, res) => {
 const streams = new Set<Response>()
 
 app.get('/events', requireUser(), async (req, res) => {
-  // The head first: whoever watches may hear of the end at once.
-  res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-  res.write(': welcome\n\n')
   const unwatch = await sessions.watch(String(sessions.of(req).id), ({ cause }) => {
     res.end(`event: ended\ndata: ${cause}\n\n`)
   })
   if (res.closed) return unwatch() // it has gone meanwhile
-  streams.add(res)
-  const tick = () => res.write(`data: ${new Date().toISOString()}\n\n`)
+  res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+  const tick = () => {
+    if (!res.writableEnded) res.write(`data: ${new Date().toISOString()}\n\n`)
+  }
   const clock = setInterval(tick, 1000)
   tick()
+  streams.add(res)
   res.on('close', () => {
     clearInterval(clock)
     streams.delete(res)
