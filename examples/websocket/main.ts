@@ -62,6 +62,7 @@ server.on(
 async function chat(ws: WebSocket, session: Session) {
   ws.on('error', console.error)
   ws.on('message', (text) => {
+    if (ws.readyState !== ws.OPEN) return // its session has ended, and the other side has yet to agree
     for (const each of sockets.clients) each.send(`${session.userId}: ${text}`)
   })
   const unwatch = await sessions.watch(String(session.id), () => ws.close(4401, 'session ended'))
