@@ -94,7 +94,8 @@ export function nodeSessions<Data>(sessions: Sessions<Data>, options: NodeSessio
  * Wraps the listener of a server's `upgrade` event, through which a WebSocket begins: loads the session, as activity, and
  * refuses (403) what another site has made the browser send, for a WebSocket asks no `sameOrigin()` of a page. No cookie can be
  * set, so nothing can begin, rotate or log out here; nothing is committed by itself. Writing to a session that there is goes by
- * `update`, `increment` and `commit()`.
+ * `update`, `increment` and `commit()`, for as long as the session keeps its token: a rotation elsewhere is followed by a write
+ * within `rotationGrace`, and by none after.
  *
  * @example
  * server.on('upgrade', upgradeSessions(sessions)(requireUser()((req, socket, head) => {

@@ -144,6 +144,35 @@ describe('the upgrade to a WebSocket', () => {
     assert.equal((await sessions.load(token))?.id, id)
   })
 
+  it('is not followed over rotations: its writes reach the session within the grace, and no longer', async (t) => {
+    for (const [rotationGrace, expected] of [
+      ['1h', [42, 43]],
+      [0, [42, 'ERR_SESSION_ENDED']],
+    ] as const) {
+      const { sessions, url } = await open(
+        t,
+        (req) =>
+          sessions
+            .of(req)
+            .increment('views')
+            .catch(({ code }) => code),
+        { sessions: { rotationGrace } },
+      )
+      const { token } = await sessions.create({ views: 41 }, { userId: 'u42' })
+      const ws = new WebSocket(url, { headers: { cookie: `sid=${token}` } })
+      t.after(() => ws.terminate())
+      await once(ws, 'open')
+      const say = async () => {
+        ws.send('hello')
+        return JSON.parse(String((await once(ws, 'message'))[0]))
+      }
+      const first = await say()
+      const { token: next } = await sessions.rotate(token)
+      assert.deepEqual([first, await say()], expected)
+      assert.equal((await sessions.load(next!))?.userId, 'u42')
+    }
+  })
+
   it('is refused by a guard, with an answer that ends the connection', async (t) => {
     const { sessions, url } = await open(t, (req) => sessions.of(req).userId, { guard: requireUser() })
     const { status, headers, body } = await refusal(url)
