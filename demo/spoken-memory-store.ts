@@ -40,9 +40,9 @@ export function spokenMemoryStore(wouldSend: (words: readonly string[]) => void)
       run(commands.seal(ref, by, ms))
       return store.seal(ref, by, ms, call)
     },
-    release(ref, by, note, call) {
-      run(commands.release(ref, by, note))
-      return store.release(ref, by, note, call)
+    release(ref, by, pointer, note, call) {
+      run(commands.release(ref, by, pointer, note))
+      return store.release(ref, by, pointer, note, call)
     },
     destroy(ref, note, call, remember) {
       run(commands.destroy(ref, note, remember))

@@ -9,9 +9,9 @@ import { warnOnce } from './warn.ts'
 
 /** What can become of a session, by the name under which `sessions.on` tells it. */
 export interface SessionEvents {
-  /** A session has begun. */
+  /** A session has begun. `cause`: `request`, `create`, `adopt` (`previous`: the old one of another library). */
   created: SessionEvent
-  /** A user has logged in. `previous`: the session that ended with it. */
+  /** A user's session has begun. `previous`: the session that ended with it. `cause`: `login`, `create`, `adopt`. */
   login: SessionEvent
   /** A session has another token; `id` is its new id. `cause`: `rotate`, `periodic`, `login` (of the same user), `roles`. */
   rotated: SessionEvent

@@ -28,7 +28,7 @@ export interface LoginOptions {
 export function readLogin(
   userId: string,
   options: LoginOptions,
-  { client, operations }: RequestState,
+  { client, operations }: Pick<RequestState, 'client' | 'operations'>,
 ): Omit<LoginRequest, 'changes' | 'begun'> {
   const { roles = [], device, deviceId, data = 'keep', remember } = options
   const { settings } = operations

@@ -73,7 +73,7 @@ export class Operations {
     const reuse = byToken ? this.#reuseNote : null
     const found = await this.call('load', (call) => this.settings.store.load(id, reuse, call))
     if (found === null || !('status' in found)) return found
-    if (found.first) await this.#reused(found.successor)
+    if (found.status === 'reused' && found.first) await this.#reused(found.successor)
     return null
   }
 
@@ -84,6 +84,7 @@ export class Operations {
       while (true) {
         const found = await this.settings.store.load(at, null, call)
         if (found === null || !('status' in found)) return found
+        if (found.status === 'adopted') return null
         if (call.expired) giveUp(call) // guard: deadline
         at = found.successor
       }
@@ -186,7 +187,9 @@ export class Operations {
       () => void this.destroy({ id, userId }, this.events.note('destroyed', 'timeout')).catch(endsByItself), // guard: late create
     )
     const all = new Map(fields)
-    if (userId !== null) all.set('user_id', userId).set('authenticated_at', String(now))
+    if (userId !== null) all.set('user_id', userId)
+    // An adopted session says for itself when its user logged in.
+    if (userId !== null && !all.has('authenticated_at')) all.set('authenticated_at', String(now))
     const times = { createdAt: now, lastAccessedAt: now, idleTimeout, deadline: now + lifetime }
     return { token, record: { id, userId, ...times, fields: all } }
   }
@@ -293,7 +296,7 @@ export class Operations {
 
   /** Ends a sealed session. @returns `false` if the seal has not held: then nothing was done */
   async release(ref: SessionRef, by: string, note: Note): Promise<boolean> {
-    const { status } = await this.call('release', (call) => this.settings.store.release(ref, by, note, call))
+    const { status } = await this.call('release', (call) => this.settings.store.release(ref, by, null, note, call))
     if (status === 'ok') this.events.tellOf(note, ref.id, ref.userId, null)
     return status !== 'lapsed'
   }

@@ -1,4 +1,5 @@
 import type { AddressMode } from './address.ts'
+import { type Adoption, checkAdoption } from './adoption.ts'
 import { type CookieOptions, SessionCookie } from './cookie.ts'
 import { type Duration, durationOption } from './duration.ts'
 import { ConfigError } from './errors.ts'
@@ -52,6 +53,11 @@ export interface SessionsOptions {
   schema?: DataSchema
   /** Brings data that no longer fits the schema up to date. Gets a copy as stored; what it returns is written with the next commit. */
   migrate?: (data: Record<string, unknown>) => unknown
+  /**
+   * Goes on with sessions that another library has begun: a request without a session of ours, whose old cookie is right, is
+   * served as of the old session, which becomes one of ours. See `expressSessionCookie` in `coatcheck/from-express-session`.
+   */
+  adopt?: Adoption
 }
 
 /** The options, read, checked and completed. Times in milliseconds. */
@@ -70,6 +76,7 @@ export interface Settings {
   readonly maxValueBytes: number
   readonly cookie: SessionCookie
   readonly checker: DataChecker | null
+  readonly adopt: Adoption | null
 }
 
 const METHODS: readonly (keyof SessionStore)[] = [
@@ -105,6 +112,7 @@ export function readOptions(options: SessionsOptions): Settings {
     maxValueBytes: byteLimit(options.maxValueBytes),
     cookie: new SessionCookie(options.cookie),
     checker: options.schema === undefined ? null : new DataChecker(options.schema, options.migrate),
+    adopt: options.adopt === undefined ? null : checkAdoption(options.adopt, store),
   }
 }
 

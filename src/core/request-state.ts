@@ -1,3 +1,4 @@
+import type { AdoptedSession, Adoptions } from './adoptions.ts'
 import { ArgumentError, FieldError, HeadersSentError, SessionEndedError, StoreError } from './errors.ts'
 import { encodeField } from './field-updates.ts'
 import { checkField } from './fields.ts'
@@ -31,6 +32,8 @@ interface Opened {
   readonly client?: Client
   readonly arrivedAt?: number
   readonly headSent?: boolean
+  /** Ends the session that the request's other cookie, of another library, may lead to. */
+  readonly endOld?: () => Promise<void>
 }
 
 /** What an adapter tells of a request. */
@@ -65,6 +68,7 @@ export class RequestState {
   #creating: Promise<void> | null = null
   /** Another request has rotated the session: its response hands out the new token, and this one's must not. */
   #superseded: boolean
+  readonly #endOld: () => Promise<void>
 
   constructor(
     operations: Operations,
@@ -75,6 +79,7 @@ export class RequestState {
       client = NO_CLIENT,
       arrivedAt = performance.now(),
       headSent = false,
+      endOld = nothingToEnd,
     }: Opened = {},
   ) {
     this.operations = operations
@@ -85,20 +90,34 @@ export class RequestState {
     this.client = client
     this.#arrivedAt = arrivedAt
     this.headSent = headSent
+    this.#endOld = endOld
   }
 
-  /** Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. */
+  /**
+   * Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. Where that leads
+   * to none, sessions of another library may be adopted.
+   */
   static async open(
     operations: Operations,
     cookieHeader: string | undefined,
     { client = NO_CLIENT, cookies = true }: OpenOptions = {},
+    adoptions: Adoptions | null = null,
   ): Promise<RequestState> {
     // Before anything is awaited: what happens while the session is read has happened after the request came.
-    const asked = { client, arrivedAt: performance.now(), headSent: !cookies }
+    const asked = {
+      client,
+      arrivedAt: performance.now(),
+      headSent: !cookies,
+      endOld: adoptions === null ? nothingToEnd : () => adoptions.end(cookieHeader),
+    }
     const token = operations.settings.cookie.read(cookieHeader)
+    const id = token === null ? null : idOfToken(token)
+    const record = id === null ? null : await operations.load(id, true)
+    if (record === null && adoptions !== null) {
+      const adopted = await adoptions.open(cookieHeader, { ...asked, cookies })
+      if (adopted !== null) return RequestState.#adopted(operations, adopted, asked)
+    }
     if (token === null) return new RequestState(operations, null, asked) // guard: no token
-    const id = idOfToken(token)
-    const record = await operations.load(id, true)
     const superseded = record !== null && record.id !== id
     const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
     if (!cookies) return state // guard: no cookie for the new token
@@ -117,6 +136,15 @@ export class RequestState {
       )
       return state
     }
+  }
+
+  static #adopted(operations: Operations, { record, issue }: AdoptedSession, asked: Opened): RequestState {
+    const state = new RequestState(operations, record, { ...asked, superseded: issue === null })
+    if (issue === null) return state
+    state.#counted = true
+    state.#before = 0
+    state.#cookie = { issue }
+    return state
   }
 
   /** The session data. Decoded on first use, so that a request that does not look pays nothing. */
@@ -267,8 +295,10 @@ export class RequestState {
     this.mustSendCookie()
     await this.#creating
     const record = this.forget()
-    if (record !== null)
-      await this.operations.destroy(record, this.operations.events.note('destroyed', 'logout', record.userId))
+    const note = this.operations.events.note('destroyed', 'logout', record?.userId)
+    // Else the next request would adopt it: logged in again.
+    const old = this.#endOld()
+    await Promise.all([old, record && this.operations.destroy(record, note)])
   }
 
   /** The request itself has logged its user out everywhere: what it begins from now on comes after that. */
@@ -392,6 +422,10 @@ export class RequestState {
   mustSendCookie(): void {
     if (this.headSent) throw new HeadersSentError() // guard: head sent
   }
+}
+
+function nothingToEnd(): Promise<void> {
+  return Promise.resolve()
 }
 
 /** After a login: what the application holds as `data` is the new session's; what others wrote to the old one meanwhile is in it. */

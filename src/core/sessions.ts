@@ -1,3 +1,4 @@
+import { Adoptions } from './adoptions.ts'
 import { decode, encode } from './codec.ts'
 import { clipLabel } from './device.ts'
 import type { Duration } from './duration.ts'
@@ -49,6 +50,7 @@ export class Sessions<Data = Record<string, unknown>> {
   readonly #events: Events
   readonly #logins: Logins
   readonly #watches: Watches
+  readonly #adoptions: Adoptions | null
   readonly #ofRequest = new WeakMap<object, Session<Data>>()
   #closed = false
 
@@ -59,6 +61,7 @@ export class Sessions<Data = Record<string, unknown>> {
     this.#operations = new Operations(settings, this.#events)
     this.#logins = new Logins(this.#operations, this.#events)
     this.#watches = new Watches(this.#operations, this.#events)
+    this.#adoptions = settings.adopt && new Adoptions(settings.adopt, this.#operations)
   }
 
   /**
@@ -281,6 +284,7 @@ export class Sessions<Data = Record<string, unknown>> {
     if (this.#closed) return
     this.#closed = true
     this.#watches.close()
+    await this.#adoptions?.close()
     await this.#operations.close()
   }
 
@@ -289,7 +293,7 @@ export class Sessions<Data = Record<string, unknown>> {
     if (this.#ofRequest.has(request)) {
       throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
     }
-    const state = await RequestState.open(this.#open, cookieHeader, options)
+    const state = await RequestState.open(this.#open, cookieHeader, options, this.#adoptions)
     this.#ofRequest.set(request, new Session<Data>(state, this.#logins))
     return state
   }

@@ -10,10 +10,11 @@ import type { Outcome } from './errors.ts'
  */
 export interface SessionStore {
   /**
-   * Reads a session. A rotated session within its grace answers with its successor, afterwards with `reused`.
+   * Reads a session. A rotated session within its grace answers with its successor, afterwards with `reused`; one that goes on
+   * in another store with `adopted`, as long as its release has said.
    * @param reuse if a token was used that leads here: what to tell of its first use after the grace
    */
-  load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | null>
+  load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | Adopted | null>
 
   /**
    * Extends the idle expiry: now + idle timeout, at most the deadline; not (`ok`) within `every` ms of the last time. Adds
@@ -52,8 +53,17 @@ export interface SessionStore {
    */
   seal(ref: SessionRef, by: string, ms: number, call: StoreCall): Promise<Reply<{ record: SessionRecord }>>
 
-  /** Ends a session sealed by `by`. `ended`: it is gone already. `lapsed`: the seal was not to the end; nothing was done. */
-  release(ref: SessionRef, by: string, note: Note, call: StoreCall): Promise<Ok<object> | Ended | { status: 'lapsed' }>
+  /**
+   * Ends a session sealed by `by`. `ended`: it is gone already. `lapsed`: the seal was not to the end; nothing was done.
+   * @param pointer leaves behind which session of another store goes on in its place
+   */
+  release(
+    ref: SessionRef,
+    by: string,
+    pointer: Pointer | null,
+    note: Note,
+    call: StoreCall,
+  ): Promise<Ok<object> | Ended | { status: 'lapsed' }>
 
   /**
    * Ends the session, also while a login is taking it over (never `sealed`), and says whose it was.
@@ -193,6 +203,22 @@ export interface Reused {
   readonly successor: string
   /** Whether its token was used for the first time since. */
   readonly first: boolean
+}
+
+/** The session goes on in another store, which has adopted it: here it has ended. */
+export interface Adopted {
+  readonly status: 'adopted'
+  /** Its id there. */
+  readonly successor: string
+}
+
+/** Which session of another store goes on in place of one that ends. */
+export interface Pointer {
+  readonly successor: string
+  /** For how many milliseconds that is told. */
+  readonly ms: number
+  /** For how many milliseconds nothing can be created under the old id. */
+  readonly remember: number
 }
 
 /** How many sessions are alive, without and with a user. */

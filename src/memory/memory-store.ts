@@ -3,6 +3,7 @@ import { isReserved } from '../core/fields.ts'
 import { parseRecord } from '../core/record.ts'
 import type {
   Accessed,
+  Adopted,
   Changes,
   Committed,
   Conflict,
@@ -14,6 +15,7 @@ import type {
   Note,
   Ok,
   Page,
+  Pointer,
   Reply,
   Reused,
   Rotation,
@@ -74,11 +76,11 @@ class MemoryStore implements SessionStore {
     return Math.floor(STARTED + performance.now())
   }
 
-  async load(id: string, reuse: Note | null): Promise<SessionRecord | Reused | null> {
+  async load(id: string, reuse: Note | null): Promise<SessionRecord | Reused | Adopted | null> {
     return this.#load(id, reuse)
   }
 
-  #load(id: string, reuse: Note | null): SessionRecord | Reused | null {
+  #load(id: string, reuse: Note | null): SessionRecord | Reused | Adopted | null {
     const fields = this.#entries.fields(id)
     if (fields === null) return null
     const successor = fields.get('_successor')
@@ -90,6 +92,10 @@ class MemoryStore implements SessionStore {
         this.#tell(reuse, successor, this.#entries.fields(successor)?.get('user_id') ?? null)
       }
       return { status: 'reused', successor, first }
+    }
+    const adopted = fields.get('_adopted_as')
+    if (adopted !== undefined) {
+      return this.now() < Number(fields.get('_adopted_until')) ? { status: 'adopted', successor: adopted } : null // guard: grace
     }
     const record = parseRecord(id, fields)
     if (record === null) return null
@@ -216,12 +222,22 @@ class MemoryStore implements SessionStore {
     return { status: 'ok', record: { ...found.record, fields: new Map(fields) } }
   }
 
-  async release(ref: SessionRef, by: string, note: Note): Promise<Ok<object> | Ended | { status: 'lapsed' }> {
+  async release(
+    ref: SessionRef,
+    by: string,
+    pointer: Pointer | null,
+    note: Note,
+  ): Promise<Ok<object> | Ended | { status: 'lapsed' }> {
     const fields = this.#entries.fields(ref.id)
-    if (fields === null || fields.has('_ended')) return { status: 'ended' }
+    if (fields === null) return { status: 'ended' }
+    const adopted = fields.get('_adopted_as')
+    if (adopted !== undefined && adopted === pointer?.successor) return { status: 'ok' } // guard: adopted already
+    if (adopted !== undefined) return { status: 'lapsed' } // guard: adopted by another
+    if (fields.has('_ended')) return { status: 'ended' }
     const holds = fields.get('_sealed_by') === by && this.now() < Number(fields.get('_sealed_until'))
     if (!holds) return { status: 'lapsed' } // guard: seal lapsed
     this.#end(ref.id, ref.userId, note)
+    if (pointer !== null) this.#point(ref.id, pointer)
     return { status: 'ok' }
   }
 
@@ -349,6 +365,14 @@ class MemoryStore implements SessionStore {
     const now = this.now()
     this.#entries.put(id, new Map([['_ended', String(now)]]), now + remember)
     this.#entries.evict()
+  }
+
+  /** Remembers that an id is over, and where its session goes on. */
+  #point(id: string, { successor, ms, remember }: Pointer): void {
+    const now = this.now()
+    const fields = { _ended: now, _adopted_as: successor, _adopted_until: now + ms }
+    const written = new Map(Object.entries(fields).map(([field, value]) => [field, String(value)]))
+    this.#entries.put(id, written, now + Math.max(ms, remember))
   }
 
   #end(id: string, userId: string | null, note: Note): void {

@@ -1,4 +1,4 @@
-import type { Changes, NewSession, Note, Rotation, SessionRef } from '../core/store.ts'
+import type { Changes, NewSession, Note, Pointer, Rotation, SessionRef } from '../core/store.ts'
 import { tagOf, tagOfUser } from '../core/token.ts'
 import type { Keys } from './keys.ts'
 import { type ScriptName, scripts } from './scripts.ts'
@@ -90,8 +90,9 @@ export class Commands {
     return { name: 'seal', keys: [this.keys.session(ref.id)], args }
   }
 
-  release(ref: SessionRef, by: string, note: Note): ScriptCall {
-    return this.#onSession('release', ref, [by, ...this.#told(note)])
+  release(ref: SessionRef, by: string, pointer: Pointer | null, note: Note): ScriptCall {
+    const left = pointer === null ? ['', '', ''] : [pointer.successor, String(pointer.ms), String(pointer.remember)]
+    return this.#onSession('release', ref, [by, ...left, ...this.#told(note)])
   }
 
   destroy(ref: SessionRef, note: Note, remember = 0): ScriptCall {

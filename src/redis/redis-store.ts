@@ -2,6 +2,7 @@ import { giveUp } from '../core/deadline.ts'
 import { expiresAt, parseRecord } from '../core/record.ts'
 import type {
   Accessed,
+  Adopted,
   Changes,
   Committed,
   Conflict,
@@ -13,6 +14,7 @@ import type {
   Note,
   Ok,
   Page,
+  Pointer,
   Reply,
   Reused,
   Rotation,
@@ -81,7 +83,7 @@ class RedisStore implements SessionStore {
     this.#stopProbing = connection.onReady(() => void probe(connection, this.#runner.clock))
   }
 
-  async load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | null> {
+  async load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | Adopted | null> {
     let at = id
     try {
       let fields = toMap(await this.#runner.send(this.#commands.load(id), call))
@@ -95,7 +97,8 @@ class RedisStore implements SessionStore {
         if (status !== 'ok') return null // guard: grace
         fields = toMap(found)
       }
-      if (fields.size === 0 || fields.has('_ended')) return null
+      if (fields.size === 0) return null
+      if (fields.has('_ended')) return await this.#goesOn(fields, call)
       return parseRecord(at, fields) ?? (await this.#broken(at, call))
     } catch (error) {
       if (isReply(error, 'WRONGTYPE')) return this.#broken(at, call) // guard: wrong type
@@ -165,10 +168,11 @@ class RedisStore implements SessionStore {
   async release(
     ref: SessionRef,
     by: string,
+    pointer: Pointer | null,
     note: Note,
     call: StoreCall,
   ): Promise<Ok<object> | Ended | { status: 'lapsed' }> {
-    const [status] = await this.#runner.run(this.#commands.release(ref, by, note), call)
+    const [status] = await this.#runner.run(this.#commands.release(ref, by, pointer, note), call)
     return { status: status as 'ok' | 'ended' | 'lapsed' }
   }
 
@@ -260,6 +264,14 @@ class RedisStore implements SessionStore {
 
   async close(): Promise<void> {
     this.#stopProbing()
+  }
+
+  /** Of a session that is over: where it goes on, as long as that is to be told. */
+  async #goesOn(fields: ReadonlyMap<string, string>, call: StoreCall): Promise<Adopted | null> {
+    const successor = fields.get('_adopted_as')
+    if (!isId(successor)) return null
+    const isTold = (await this.#runner.now(call)) < Number(fields.get('_adopted_until'))
+    return isTold ? { status: 'adopted', successor } : null
   }
 
   /** A hash that is no session to this version: reads as none, is said once, gets a TTL if it has none, is never deleted. */

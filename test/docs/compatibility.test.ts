@@ -45,6 +45,11 @@ test('docs/compatibility.md lists every field that was added since, and no other
   const sealed = await sessions.create({})
   const call = { signal: new AbortController().signal, expired: false, outcome: 'none' } as const
   await store.seal({ id: sealed.id, userId: null }, 'a login', 60_000, { ...call })
+  const adopted = { id: (await sessions.create({})).id, userId: null }
+  const pointer = { successor: sealed.id, ms: 60_000, remember: 0 }
+  const note = { from: 'test', type: 'test', cause: 'test', actor: null, previous: null }
+  await store.seal(adopted, 'an adoption', 60_000, { ...call })
+  await store.release(adopted, 'an adoption', pointer, note, { ...call })
   await visitor.rotate()
   await collect()
 

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { memoryStore } from '../../src/memory.ts'
 import { expiryContract } from '../core/expiry-contract.ts'
 import { sessionsContract } from '../core/sessions-contract.ts'
+import { adoptionContract } from '../store-contract/adoption.ts'
 import { eventsContract } from '../store-contract/events.ts'
 import { tombstoneContract } from '../store-contract/tombstones.ts'
 import { begin, call, idBeside, loaded, type OpenStore, ROTATION, storeContract } from '../store-contract.ts'
@@ -28,6 +29,7 @@ describe('memoryStore', () => {
   sessionsContract(open)
   expiryContract(open)
   eventsContract(open)
+  adoptionContract(open)
   tombstoneContract(open)
 
   it('refuses a size that is no whole number above 0', () => {

@@ -101,7 +101,7 @@ export class VisitSide extends StoreSide implements InTime<Operations> {
       () => store.update(ref, 'n', null, '1', CALL),
       () => store.rotate(ref, ref.id.replace(/.{3}$/, 'xxw'), rotation, CALL),
       () => store.seal(ref, 'yours', 60_000, CALL),
-      () => store.release(ref, 'yours', NOTE, CALL),
+      () => store.release(ref, 'yours', null, NOTE, CALL),
       () => store.seal(ref, 'yours', 0, CALL),
       () => store.touch(ref, NEVER_DUE, 0, CALL),
       () => store.seal(ref, 'mine', 0, CALL),
@@ -124,7 +124,7 @@ export class VisitSide extends StoreSide implements InTime<Operations> {
     if (this.#abandoned === null) return 'ended'
     const { ref, by } = this.#abandoned
     const { operations } = await this.sessions.openRequest({}, undefined)
-    return (await operations.settings.store.release(ref, by, NOTE, CALL)).status
+    return (await operations.settings.store.release(ref, by, null, NOTE, CALL)).status
   }
 
   #request({ nth }: Visit): Request {

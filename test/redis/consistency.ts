@@ -54,7 +54,9 @@ export async function assertConsistent(client: RedisClient, prefix: string, { mo
       continue
     }
     if (fields._ended !== undefined) {
-      assert.deepEqual(Object.keys(fields), ['_ended'], `${key} remembers an end and more`)
+      const { _adopted_as, _adopted_until, ...rest } = fields
+      assert.equal(_adopted_as === undefined, _adopted_until === undefined, `${key} is half a pointer`)
+      assert.deepEqual(Object.keys(rest), ['_ended'], `${key} remembers an end and more`)
       continue
     }
     const [deadline, accessed] = [Number(fields.deadline), Number(fields.last_accessed_at)]

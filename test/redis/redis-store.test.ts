@@ -4,6 +4,7 @@ import { after, before, describe } from 'node:test'
 import { redisStore } from '../../src/redis.ts'
 import { expiryContract } from '../core/expiry-contract.ts'
 import { sessionsContract } from '../core/sessions-contract.ts'
+import { adoptionContract } from '../store-contract/adoption.ts'
 import { eventsContract } from '../store-contract/events.ts'
 import { tombstoneContract } from '../store-contract/tombstones.ts'
 import { type OpenStore, storeContract } from '../store-contract.ts'
@@ -51,6 +52,7 @@ for (const [name, newClient] of Object.entries(CLIENTS)) {
     sessionsContract(open)
     expiryContract(open)
     eventsContract(open)
+    adoptionContract(open)
     tombstoneContract(open)
   })
 }

@@ -54,7 +54,7 @@ export function eventsContract(openStore: Open): void {
           await store.revokeUser('ada', null, note('all'), call())
           const guest = await begin(store)
           await store.seal(guest, 'me', 60_000, call())
-          await store.release(guest, 'me', note('taken over'), call())
+          await store.release(guest, 'me', null, note('taken over'), call())
           const expected = [
             ['begin', ref.id, 'ada', null],
             ['move', moved.id, 'ada', ref.id],

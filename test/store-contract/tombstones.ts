@@ -72,7 +72,7 @@ export function tombstoneContract(open: Open): void {
       const ref = await begin(store)
       await store.seal(ref, 'somebody', 10_000, call())
       assert.equal((await second.destroy(ref, NOTE, call(), HOUR)).status, 'ok')
-      assert.deepEqual(await store.release(ref, 'somebody', NOTE, call()), { status: 'ended' })
+      assert.deepEqual(await store.release(ref, 'somebody', null, NOTE, call()), { status: 'ended' })
       assert.deepEqual(await create(store, ref), { status: 'ended' })
     })
 
