@@ -53,6 +53,8 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/redis/', ['test/redis/']],
   ['src/memory/', ['test/memory/']],
   ['src/core/sessions.', ['test/memory/', 'test/core/']],
+  ['src/core/adoptions.', ['test/from-express-session/']],
+  ['src/adapters/express-session/cookie.', ['test/from-express-session/']],
   ['src/core/events.', ['test/users/events.', 'test/users/subscription.', ...USERS]],
   ['src/core/follow.', ['test/users/watch.', ...USERS]],
   ['src/core/logins.', USERS],

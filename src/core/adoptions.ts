@@ -149,7 +149,7 @@ export class Adoptions {
       idleTimeout: own?.idleTimeout ?? settings.idleTimeout,
       lifetime: own?.lifetime ?? settings.lifetime,
       // The request that adopts is the session's first.
-      fields: new Map([...dataFields(fields), ...(own?.fields ?? []), ['request_count', '1']]), // guard: data alone
+      fields: new Map([...dataFields(fields), ...(own?.fields ?? []), ['request_count', '1']]),
       begun: asked.arrivedAt - this.#ageOf(old),
       note: events.note(userId === null ? 'created' : 'login', 'adopt', userId, old.id),
     }
@@ -170,7 +170,7 @@ function readUser(user: AdoptedUser, client: Client, operations: Operations) {
     throw new ArgumentError('authenticatedAt must be epoch milliseconds.')
   }
   // Not now: nobody has proved anything. Empty, it reads as unknown.
-  const fields = detailFields(details).set('authenticated_at', String(authenticatedAt ?? '')) // guard: no fresh login
+  const fields = detailFields(details).set('authenticated_at', String(authenticatedAt ?? ''))
   return { userId, idleTimeout, lifetime, fields }
 }
 

@@ -15,7 +15,7 @@ export interface SessionEvents {
   login: SessionEvent
   /** A session has another token; `id` is its new id. `cause`: `rotate`, `periodic`, `login` (of the same user), `roles`. */
   rotated: SessionEvent
-  /** A session was ended by its owner: `logout`, `destroy`; or by the `login` that took its place. */
+  /** A session was ended by its owner: `logout`, `destroy`; or by the `login` that took its place; or its `adopt` did not succeed. */
   destroyed: SessionEvent
   /** A session was ended from outside: `revoke`, `device`, `others`, `all`, `everyone`, `reuse`. */
   revoked: SessionEvent

@@ -84,7 +84,7 @@ export class Operations {
       while (true) {
         const found = await this.settings.store.load(at, null, call)
         if (found === null || !('status' in found)) return found
-        if (found.status === 'adopted') return null
+        if (found.status === 'adopted') return null // guard: another store
         if (call.expired) giveUp(call) // guard: deadline
         at = found.successor
       }

@@ -95,7 +95,8 @@ class MemoryStore implements SessionStore {
     }
     const adopted = fields.get('_adopted_as')
     if (adopted !== undefined) {
-      return this.now() < Number(fields.get('_adopted_until')) ? { status: 'adopted', successor: adopted } : null // guard: grace
+      if (this.now() >= Number(fields.get('_adopted_until'))) return null // guard: grace of an adoption
+      return { status: 'adopted', successor: adopted }
     }
     const record = parseRecord(id, fields)
     if (record === null) return null

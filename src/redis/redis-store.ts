@@ -270,8 +270,8 @@ class RedisStore implements SessionStore {
   async #goesOn(fields: ReadonlyMap<string, string>, call: StoreCall): Promise<Adopted | null> {
     const successor = fields.get('_adopted_as')
     if (!isId(successor)) return null
-    const isTold = (await this.#runner.now(call)) < Number(fields.get('_adopted_until'))
-    return isTold ? { status: 'adopted', successor } : null
+    if ((await this.#runner.now(call)) >= Number(fields.get('_adopted_until'))) return null // guard: grace of an adoption
+    return { status: 'adopted', successor }
   }
 
   /** A hash that is no session to this version: reads as none, is said once, gets a TTL if it has none, is never deleted. */

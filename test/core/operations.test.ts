@@ -53,6 +53,14 @@ describe('an operation', () => {
     )
   })
 
+  it('traces no session into another store, which has adopted it', async () => {
+    const store = testStore()
+    const operations = operationsOn(store)
+    const { id } = await begin(store)
+    store.next('load', async () => ({ status: 'adopted', successor: id }))
+    assert.equal(await operations.trace(id), null)
+  })
+
   it('follows a rotated id as often as it takes', async () => {
     const store = testStore()
     const operations = operationsOn(store)

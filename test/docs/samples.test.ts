@@ -73,6 +73,9 @@ test('no page has a block that no test looks at', () => {
     'docs/how-it-works.md redis',
     // In production.test.ts.
     'docs/production.md acl',
+    // In to-native.test.ts.
+    'docs/to-native.md diff',
+    'docs/to-native.md typescript',
     // In examples/run.test.ts.
     'examples/README.md sh',
   ])

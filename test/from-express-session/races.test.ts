@@ -236,6 +236,7 @@ describe('an adoption', { timeout: 120_000, concurrency: 4 }, () => {
     assert.equal((await sessions.load(rotated as string))?.id, followed.said)
     // Not even a rotation that is due hands a token to the old cookie.
     assert.equal(followed.setCookie, null)
+    assert.equal((await ask(sessions, cookie, (session) => session.rotate())).setCookie, null)
     await ask(sessions, `sid=${rotated}`, (session) => session.login('grace'))
     assert.equal((await ask(sessions, cookie, userOf)).said, null)
   })

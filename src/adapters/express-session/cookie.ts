@@ -97,10 +97,11 @@ export function expressSessionCookie<OldData extends object = Record<string, any
 function readSid(header: string | undefined, name: string, secrets: readonly Secret[]): string | null {
   if (!header?.includes(name)) return null
   const value = parseCookie(header)[name]
-  if (!value?.startsWith('s:')) return null // guard: unsigned cookie
+  if (value === undefined) return null
+  if (!value.startsWith('s:')) return null // guard: unsigned cookie
   for (const secret of secrets) {
     const sid = unsign(value.slice(2), secret)
-    if (sid !== false) return sid === '' ? null : sid // guard: signature
+    if (sid !== false) return sid === '' ? null : sid
   }
   return null
 }
