@@ -53,7 +53,10 @@ describe('the store on ioredis', () => {
 
   it('refuses a client that sends commands twice', () => {
     const client = new Redis(redis.server.url, { lazyConnect: true })
-    assert.throws(() => new CoatcheckStore({ client }), { code: 'ERR_CONFIG', message: /autoResendUnfulfilledCommands/ })
+    assert.throws(() => new CoatcheckStore({ client }), {
+      code: 'ERR_CONFIG',
+      message: /autoResendUnfulfilledCommands/,
+    })
     client.disconnect()
   })
 })
