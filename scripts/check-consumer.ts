@@ -8,7 +8,11 @@ const root = join(import.meta.dirname, '..')
 const types = {
   express: 'express',
   '@types/express': '@types/express',
+  '@types/express-session': '@types/express-session',
   '@types/node': '@types/node',
+  'express-session': 'express-session',
+  '@fastify/cookie': '@fastify/cookie',
+  '@fastify/session': '@fastify/session',
   fastify: 'fastify',
   hono: 'hono',
 }

@@ -69,6 +69,8 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/adapters/fetch-', ['test/fetch/bodies.', 'test/fetch/']],
   ['src/adapters/guard-responses.', ['test/fetch/guards.', 'test/fetch/']],
   ['src/node.', ['test/node/']],
+  ['src/express-session.', ['test/express-session/behaviour.', 'test/express-session/']],
+  ['src/adapters/express-session/', ['test/express-session/store.', 'test/express-session/']],
   ['src/adapters/response-head.', express('head', 'body', 'errors', 'm')],
   ['src/', express('body', 'head', 'errors', 'm')],
 ]
@@ -122,7 +124,8 @@ function testsFor(file: string): string[] {
     if (test.startsWith(LAST)) return nearest.length + 1
     return place < 0 ? nearest.length : place
   }
-  return globSync('test/{core,redis,memory,model,express,fastify,hono,fetch,node,users}/**/*.test.ts', {
+  const folders = 'core,redis,memory,model,express,express-session,from-express-session,fastify,hono,fetch,node,users'
+  return globSync(`test/{${folders}}/**/*.test.ts`, {
     cwd: whole,
   }).sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
 }

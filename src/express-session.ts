@@ -123,7 +123,7 @@ export class CoatcheckStore extends Store {
   /** For express-session, which makes its own object of what `get` gave: of that too it is known what the store held. */
   override createSession(req: Parameters<Store['createSession']>[0], session: SessionData): Session & SessionData {
     const made = super.createSession(req, session)
-    this.#sessions.inherit(session, made)
+    this.#sessions.inherit(session, made) // guard: what was read
     return made
   }
 }

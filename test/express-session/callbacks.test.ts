@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { CoatcheckStore } from '../../src/express-session.ts'
 import { SessionEndedError } from '../../src/index.ts'
@@ -114,7 +114,7 @@ describe('a call', () => {
   })
 
   it('leaves what a callback throws to the process, once, and is not made again', async () => {
-    const program = join(import.meta.dirname, 'throwing-callback.ts')
+    const program = fileURLToPath(new URL('./throwing-callback.ts', import.meta.url))
     const { stdout } = await promisify(execFile)(process.execPath, [program, redis.server.url])
     const once = { called: 1, uncaught: ['thrown by the callback'], rejected: 0 }
     assert.deepEqual(JSON.parse(stdout), Object.fromEntries(Object.keys(CALLS).map((name) => [name, once])))

@@ -12,10 +12,10 @@ import { assertEveryKeyExpires, assertNoToken, type RedisServer, startRedis } fr
 const nodes = { 24: process.execPath, 22: join(import.meta.dirname, 'node22/node_modules/.bin/node') }
 
 describe('the package', () => {
-  // Without express and redis: they are optional.
+  // Without express and redis: they are optional. So is express-session, which one entry extends.
   let consumer: Consumer
   before(() => {
-    consumer = installPacked()
+    consumer = installPacked({ 'express-session': 'express-session' })
     copyFileSync(join(import.meta.dirname, 'consumer/smoke.mjs'), join(consumer.folder, 'smoke.mjs'))
   })
   after(() => consumer.remove())

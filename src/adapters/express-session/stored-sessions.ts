@@ -50,13 +50,13 @@ export class StoredSessions {
    * @throws SessionEndedError, FieldError, ArgumentError, StoreError
    */
   async set(sid: string, session: object): Promise<void> {
-    if (isHandle(sid)) throw new ArgumentError('This is a handle, as ids() gives it: sessions are set by their own id.')
+    if (isHandle(sid)) throw new ArgumentError('A handle, as ids() gives it, sets no session.') // guard: handle
     const id = idOfSid(sid)
     // Now, before anything is awaited: what the object becomes afterwards has not been sent.
     const cookie = (session as Plain).cookie
     const fields = new Map([...encodeProperties(session), ...cookieFields(cookie)])
     const idleTimeout = this.#idleTimeout(cookie)
-    if (idleTimeout <= 0) return this.#expire(id)
+    if (idleTimeout <= 0) return this.#expire(id) // guard: expired cookie
     const known = this.#knownAs(id, session) ?? (await this.#begin(id, session, fields, idleTimeout))
     if (known !== null) await this.#commit(id, session, known, difference(known, fields), idleTimeout)
   }
@@ -69,7 +69,7 @@ export class StoredSessions {
     const id = idOfSid(sid)
     const { cookie } = session as Plain
     const idleTimeout = this.#idleTimeout(cookie)
-    if (idleTimeout <= 0) return this.#expire(id)
+    if (idleTimeout <= 0) return this.#expire(id) // guard: expired cookie
     const fields = cookieFields(cookie)
     const known = this.#knownAs(id, session)
     const changes = cookieChanges(known, fields)
@@ -77,9 +77,9 @@ export class StoredSessions {
     try {
       await this.#commit(id, session, known, changes, idleTimeout)
     } catch (error) {
-      if (!(error instanceof StoreError && error.code === 'ERR_STORE_FULL')) throw error
+      if (!(error instanceof StoreError && error.code === 'ERR_STORE_FULL')) throw error // guard: only without memory
       // Without memory no field can be written, but the end of the session can be moved as before: readers go on.
-      if (!(await this.#operations.touch({ id, userId: null }))) throw new SessionEndedError()
+      if (!(await this.#operations.touch({ id, userId: null }))) throw new SessionEndedError() // guard: ended
     }
   }
 
@@ -126,7 +126,7 @@ export class StoredSessions {
       return null
     }
     const record = await this.#operations.load(id)
-    if (record === null) throw new SessionEndedError()
+    if (record === null) throw new SessionEndedError() // guard: no session there
     return knownOf(record)
   }
 
@@ -146,7 +146,7 @@ export class StoredSessions {
       if (known !== null) this.#known.set(session, after(known, changes, lastAccessedAt, idleTimeout))
     } catch (error) {
       const isUnknown = error instanceof StoreError && error.outcome === 'unknown'
-      if (known !== null && isUnknown) this.#known.set(session, afterUnknown(known, changes))
+      if (known !== null && isUnknown) this.#known.set(session, afterUnknown(known, changes)) // guard: unknown outcome
       throw error
     }
   }
