@@ -29,7 +29,7 @@ app.get('/', (req, res) => {
 
 // With callbacks, as express-session calls them, and as promises.
 const found: SessionData | null = await store.get('sid')
-const nothing: void = store.get('sid', (error, loaded) => console.log(error instanceof StoreError, loaded?.views))
+store.get('sid', (error, loaded) => console.log(error instanceof StoreError, loaded?.views))
 if (found !== null) {
   await store.set('sid', found)
   store.set('sid', found, (error) => console.log(error))
@@ -46,7 +46,7 @@ const length: number = await store.length()
 store.length((_error, count) => console.log(count))
 await store.clear()
 store.on('connect', () => undefined)
-console.log(nothing, ids, length, views)
+console.log(ids, length, views)
 // @ts-expect-error There is no such option.
 new CoatcheckStore({ client, scanCount: 100 })
 // @ts-expect-error A client is needed.
