@@ -8,7 +8,7 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyReplyLike, FastifyRequestLike } from './adapters/fastify-guards.ts'
 import { rememberMounted } from './adapters/mounted.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
-import { sessionKeeper } from './adapters/session-keeper.ts'
+import { isActive, sessionKeeper } from './adapters/session-keeper.ts'
 import type { Client, RequestState } from './core/request-state.ts'
 import type { Sessions } from './core/sessions.ts'
 
@@ -64,7 +64,7 @@ export function fastifySessions<Data>(
   const { touch = always, onError = logError } = options
   const states = new WeakMap<object, RequestState>()
   const onRequest: OnRequest = async (request, reply) => {
-    const state = await sessions.openRequest(request, request.headers.cookie, { client: clientOf(request) })
+    const state = await sessions.openRequest(request, request.headers.cookie, { client: clientOf(request, touch) })
     rememberMounted(request, sessions, state)
     states.set(request, state)
     new ResponseGate(
@@ -94,8 +94,12 @@ export function fastifySessions<Data>(
 }
 
 /** Behind a proxy, Fastify knows the client's address if it trusts the proxy. */
-function clientOf(request: FastifyRequestLike): Client {
-  return { userAgent: () => request.headers['user-agent'], address: () => request.ip }
+function clientOf(request: FastifyRequestLike, touch: (request: FastifyRequestLike) => boolean): Client {
+  return {
+    userAgent: () => request.headers['user-agent'],
+    address: () => request.ip,
+    isActive: () => isActive(() => touch(request)),
+  }
 }
 
 function always(): boolean {

@@ -10,7 +10,7 @@ import { answerable, observeFailure } from './adapters/hono-errors.ts'
 import { rememberMounted } from './adapters/mounted.ts'
 import { isEncrypted, type NodeRequest, type NodeResponse } from './adapters/node-http.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
-import { sessionKeeper } from './adapters/session-keeper.ts'
+import { isActive, sessionKeeper } from './adapters/session-keeper.ts'
 import { MountError } from './core/errors.ts'
 import type { Client, RequestState } from './core/request-state.ts'
 import type { Session } from './core/session.ts'
@@ -62,7 +62,11 @@ export function honoSessions<Data, Name extends string = 'session'>(
   return async function coatcheckSessions(c: Context, next) {
     const { incoming, outgoing } = bindingsOf(c)
     const { secure = () => isEncrypted(incoming), address = () => incoming.socket.remoteAddress } = options
-    const client: Client = { userAgent: () => incoming.headers['user-agent'], address: () => address(c) }
+    const client: Client = {
+      userAgent: () => incoming.headers['user-agent'],
+      address: () => address(c),
+      isActive: () => isActive(() => touch(c)),
+    }
     let state: RequestState | undefined
     observeFailure(c, () => state?.discard()) // guard: discard in Hono
     try {

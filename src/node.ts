@@ -16,7 +16,7 @@ import {
   upgradeResponse,
 } from './adapters/node-http.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
-import { type RequestFacts, sessionKeeper } from './adapters/session-keeper.ts'
+import { isActive, type RequestFacts, sessionKeeper } from './adapters/session-keeper.ts'
 import type { Refusal } from './core/guards.ts'
 import type { Client, RequestState } from './core/request-state.ts'
 import type { SameOriginOptions } from './core/same-origin.ts'
@@ -204,8 +204,12 @@ function keeperOf(state: RequestState, req: NodeRequest, options: NodeSessionsOp
   return sessionKeeper(state, facts)
 }
 
-function clientOf(req: NodeRequest, { address = remoteAddress }: NodeSessionsOptions): Client {
-  return { userAgent: () => req.headers['user-agent'], address: () => address(req) }
+function clientOf(req: NodeRequest, { address = remoteAddress, touch = always }: NodeSessionsOptions): Client {
+  return {
+    userAgent: () => req.headers['user-agent'],
+    address: () => address(req),
+    isActive: () => isActive(() => touch(req)),
+  }
 }
 
 function remoteAddress(req: NodeRequest): string | undefined {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MountError } from '../../src/index.ts'
-import { parseSetCookie } from '../support/http.ts'
+import { eventually, parseSetCookie } from '../support/http.ts'
 import { type Adapter, basics, open, type Routes } from './app.ts'
 import type { Bench } from './bench.ts'
 
@@ -212,6 +212,22 @@ export function requestsContract(adapter: Adapter, bench: Bench): void {
       let last = first
       while (last === first) last = (await ada.get('/poll')).json
       assert.ok(last > first)
+    })
+
+    it('gives no new token, though it is due, to a request that is no activity', async (t) => {
+      const { visitor } = await open(t, bench, adapter, {
+        sessions: bench.sessions({ rotateEvery: 1 }),
+        touch: (req) => req.url !== '/poll',
+        routes: { ...basics, 'GET /poll': ({ session }) => ({ json: session.id }) },
+      })
+      const ada = visitor()
+      await ada.post('/begin')
+      for (let i = 0; i < 5; i++) {
+        const { token } = ada
+        await eventually(async () => (await ada.get('/seen')).cookies.length === 1)
+        assert.notEqual(ada.token, token)
+        for (let j = 0; j < 3; j++) assert.deepEqual((await ada.get('/poll')).cookies, [])
+      }
     })
 
     it('serves two sets of sessions on one request, each with its cookie', async (t) => {
