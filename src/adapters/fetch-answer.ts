@@ -21,34 +21,30 @@ const said = new WeakMap<Response, Said>()
 
 /**
  * Answers a request: commits the changes, then lets the response go. What its body changes while it leaves is committed before
- * its end. A response with neither cookie nor body is the handler's own; others are copies, for many cannot be changed.
+ * its end. A response without a body that nothing is added to stays as it is; others are copies, for many cannot be changed.
  */
 export async function answer({ state, keeper }: Opened, response: Response): Promise<Response> {
   const { cookies = [], failed = false } = said.get(response) ?? {}
   if (failed) state.discard() // guard: discard around a failure
-  const complete = async () => {
-    try {
-      await keeper.prepare()?.()
-    } catch (error) {
-      keeper.fail(error)
-      throw error
-    }
+  const commit = keeper.prepare()
+  if (response.body === null && commit === null && !state.owesCookie) {
+    keeper.headLeaves()
+    return response
   }
-  const { body, headers } = response
   // Before the commit: of a response that cannot be copied, nothing may be committed.
-  const copy = copyOf(response, body && watchBody(body, lengthOf(headers), complete))
+  const copy = copyOf(response, keeper)
   try {
-    await keeper.prepare()?.() // guard: commit before the response
+    await commit?.() // guard: commit before the response
   } catch (error) {
     copy.body?.cancel(error).catch(() => undefined)
-    return leave(keeper, jsonResponse(keeper.refuse(error), cookies), { cookies, failed: true })
+    return leave(jsonResponse(keeper.refuse(error), cookies), { cookies, failed: true }, keeper)
   }
-  return leave(keeper, copy, { cookies, failed }, body === null ? response : copy)
+  return leave(copy, { cookies, failed }, keeper)
 }
 
 /** Answers a request that has failed: its handler, or already the reading of its session. */
 export function answerFailure(error: unknown, keeper?: Gatekeeper): Response {
-  return leave(keeper, jsonResponse(failureOf(error)), { cookies: [], failed: true })
+  return leave(jsonResponse(failureOf(error)), { cookies: [], failed: true }, keeper)
 }
 
 /** An answer of our own: JSON, and for nobody else. */
@@ -61,26 +57,26 @@ function jsonResponse(
   return new Response(body, { status, headers })
 }
 
-/** Lets a response go; without a cookie, `unchanged` in its place. */
-function leave(
-  keeper: Gatekeeper | undefined,
-  response: Response,
-  { cookies, failed }: Said,
-  unchanged = response,
-): Response {
+/** Lets a response of our own go, with the cookie that is owed. */
+function leave(response: Response, { cookies, failed }: Said, keeper?: Gatekeeper): Response {
   const cookie = keeper?.takeCookie() ?? null
   keeper?.headLeaves()
   if (cookie !== null) response.headers.append('Set-Cookie', cookie)
-  const left = cookie === null ? unchanged : response
-  said.set(left, { cookies: cookie === null ? cookies : [...cookies, cookie], failed })
-  return left
+  said.set(response, { cookies: cookie === null ? cookies : [...cookies, cookie], failed })
+  return response
 }
 
-function copyOf({ status, statusText, headers }: Response, body: ReadableStream<Uint8Array> | null): Response {
-  return new Response(body, { status, statusText, headers: new Headers(headers) })
-}
-
-function lengthOf(headers: Headers): number | null {
+function copyOf({ status, statusText, headers, body }: Response, keeper: Gatekeeper): Response {
   const length = headers.get('content-length')
-  return length === null ? null : Number(length)
+  const watched = body && watchBody(body, length === null ? null : Number(length), () => commitBeforeEnd(keeper))
+  return new Response(watched, { status, statusText, headers })
+}
+
+async function commitBeforeEnd(keeper: Gatekeeper): Promise<void> {
+  try {
+    await keeper.prepare()?.()
+  } catch (error) {
+    keeper.fail(error)
+    throw error
+  }
 }

@@ -72,7 +72,7 @@ describe('the body of a response', () => {
     assert.deepEqual(await stored(), { name: 'Ada' })
   })
 
-  it('that nobody reads to its end is ended, and its changes are not stored', async () => {
+  it('that nobody reads to its end is ended, and its changes are not stored', { timeout: 30_000 }, async () => {
     let ended = false
     const { response, stored } = await setUp(async function* (session) {
       try {
@@ -89,7 +89,7 @@ describe('the body of a response', () => {
     assert.deepEqual([ended, await stored()], [true, { name: 'Ada' }])
   })
 
-  it('is ended when the commit before it fails', async () => {
+  it('is ended when the commit before it fails', { timeout: 30_000 }, async () => {
     const ended = deferred()
     const sessions = bench.sessions()
     const answer = fetchSessions(sessions, { onError: () => undefined })((request) => {

@@ -89,6 +89,8 @@ describe('a route handler', () => {
     ['redirect()', 'NEXT_REDIRECT;replace;/profile?of=a;b;307;', 307],
     ['redirect() of a server action', 'NEXT_REDIRECT;push;/profile?of=a;b;303;', 303],
     ['permanentRedirect()', 'NEXT_REDIRECT;replace;/profile?of=a;b;308;', 308],
+    ['redirect() of Next.js 14.0', 'NEXT_REDIRECT;replace;/profile?of=a;b;false', 307],
+    ['permanentRedirect() of Next.js 14.0', 'NEXT_REDIRECT;replace;/profile?of=a;b;true', 308],
   ] as const) {
     it(`carries the cookie of a login with ${what}`, async () => {
       const { sessions, withSession, errors } = setUp()
