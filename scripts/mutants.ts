@@ -65,7 +65,6 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/fastify.', ['test/fastify/lifecycle.', 'test/fastify/']],
   ['src/hono.', ['test/hono/middleware.', 'test/hono/']],
   ['src/adapters/hono-', ['test/hono/guards.', 'test/hono/']],
-  ['src/fetch.', ['test/fetch/next.', 'test/fetch/']],
   ['src/adapters/fetch-', ['test/fetch/bodies.', 'test/fetch/']],
   ['src/adapters/guard-responses.', ['test/fetch/guards.', 'test/fetch/']],
   ['src/node.', ['test/node/']],
