@@ -7,7 +7,7 @@ import { type Example, startExample } from './example-process.ts'
 // What holds for every connection that ends with its session, whatever is spoken over it.
 
 /** One that is open: its session is being watched. */
-export interface Connection {
+interface Connection {
   /** Resolves with how it ended. */
   readonly ended: Promise<string>
   /** Resolves when something has come over it from now on. */

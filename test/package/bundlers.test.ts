@@ -43,7 +43,7 @@ const bundlers: Record<string, Bundler> = {
       bundle: true,
       platform: 'node',
       format: 'esm',
-      // The Redis clients, Express and Fastify are CommonJS that requires Node's modules. coatcheck needs none of it.
+      // The Redis clients, Express, express-session and Fastify are CommonJS that requires Node's modules. coatcheck needs none of it.
       banner: { js: BANNER },
       logLevel: 'silent',
     })
@@ -79,6 +79,7 @@ describe('an application in one bundle', () => {
       redis: 'redis',
       ioredis: 'ioredis',
       express: 'express',
+      'express-session': 'express-session',
       fastify: 'fastify',
       hono: 'hono',
       '@hono/node-server': '@hono/node-server',
