@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { z } from 'zod'
 import { requireRecentLogin, requireUser } from '../../src/core/guards.ts'
 import type { SessionEvent, SessionStore } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
@@ -144,6 +145,18 @@ describe('a session of express-session', { timeout: 60_000 }, () => {
           ])
           assert.deepEqual(said, [null, [], data])
         }
+        await check()
+      })
+
+      it('need not fit the schema before it is read, and is migrated then', async () => {
+        const { store, old, check } = stores()
+        const schema = z.object({ views: z.number().optional() })
+        const strict = open(store, old, {}, { schema })
+        const migrating = open(store, old, {}, { schema, migrate: ({ views }) => ({ views: Number(views) }) })
+        const { cookie } = await beginOld(old, { views: '3', passport: { user: 7 } })
+        assert.equal((await ask(strict, cookie, userOf)).said, '7')
+        assert.equal(await codeOf(ask(strict, cookie, ({ data }) => data.views)), 'ERR_DATA_INVALID')
+        assert.equal((await ask(migrating, cookie, ({ data }) => data.views)).said, 3)
         await check()
       })
 
