@@ -63,6 +63,13 @@ describe('a user of express-session who comes to an app on our adapter', { timeo
             })
             app.get('/office', requireRole('editor'), (_req, res) => res.json('everything'))
             app.get('/devices', requireUser(), async (req, res) => res.json(await sessions.of(req).devices()))
+            app.post('/throws', () => {
+              throw new Error('a handler failed')
+            })
+            app.post('/cannot-be-stored', (req, res) => {
+              sessions.of(req).data.name = 1n as never
+              res.json({})
+            })
             app.post('/logout', async (req, res) => {
               await sessions.of(req).logout()
               res.json({})
@@ -118,6 +125,19 @@ describe('a user of express-session who comes to an app on our adapter', { timeo
     assert.equal((await late.get('/page', { cookie: visitor.cookieHeader })).status, 401)
     assert.equal((await visitor.get('/page')).status, 401)
   })
+
+  for (const path of ['/throws', '/cannot-be-stored']) {
+    it(`gets the cookie with the answer to a request that fails, too: ${path}`, async (t) => {
+      const { oldServer, one } = await worlds(t)
+      const browser = new Visitor(t, oldServer)
+      await browser.post('/login/7')
+      const visitor = one.visitor()
+      const reply = await visitor.post(path, { cookie: browser.cookieHeader })
+      assert.deepEqual([reply.status, reply.cookies.length], [500, 1])
+      const { json } = await visitor.get('/page')
+      assert.deepEqual([json.userId, json.data], ['7', { name: 'Ada' }])
+    })
+  }
 
   it('is a visitor with a cookie that is forged', async (t) => {
     const { one } = await worlds(t)

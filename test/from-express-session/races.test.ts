@@ -306,3 +306,37 @@ describe('an adoption', { timeout: 120_000, concurrency: 4 }, () => {
     await check(2)
   })
 })
+
+describe('an adoption without memory', { timeout: 60_000 }, () => {
+  const redis = useRedis()
+  const limit = (bytes: number) =>
+    redis.client.configSet({ 'maxmemory-policy': 'noeviction', maxmemory: String(bytes) })
+
+  it('is refused as a whole, and done when there is memory', async () => {
+    const [store, old] = [newPrefix(), newPrefix()].map((prefix) => redisStore(redis.client, { prefix }))
+    const sessions = open(store!, old!)
+    const { cookie } = await beginOld(old!, ADA)
+    await limit(1)
+    assert.equal(await codeOf(ask(sessions, cookie, userOf)), 'ERR_STORE_FULL')
+    await limit(0)
+    const { said } = await ask(sessions, cookie, ({ userId, data }) => [userId, data.cart])
+    assert.deepEqual(said, ['7', ADA.cart])
+  })
+
+  it('is released as a whole when memory ends in the middle', async () => {
+    const [store, real] = [newPrefix(), newPrefix()].map((prefix) => redisStore(redis.client, { prefix }))
+    const old = altered(real!, {
+      release: async (...args: Parameters<SessionStore['release']>) => {
+        await limit(1)
+        const reply = await real!.release(...args)
+        await limit(0)
+        return reply
+      },
+    })
+    const sessions = open(store!, old)
+    const { cookie } = await beginOld(old, ADA)
+    const first = await ask(sessions, cookie, ({ id }) => id)
+    const second = await ask(sessions, cookie, ({ id }) => id)
+    assert.deepEqual([first.said, first.token === null, second.token], [second.said, false, null])
+  })
+})
