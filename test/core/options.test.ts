@@ -24,6 +24,7 @@ describe('the options', () => {
         maxPerUser: { limit: 100, whenFull: 'evict-oldest' },
         checker: undefined,
         maxValueBytes: undefined,
+        adopt: null,
       },
     )
     assert.equal(cookie.name, '__Host-sid')
