@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { build, type Format } from 'esbuild'
+import { build } from 'esbuild'
 import { type Consumer, installPacked } from '../../scripts/packed.ts'
 import { assertEveryKeyExpires, assertNoToken, type RedisServer, startRedis } from '../support/redis-server.ts'
 
@@ -44,44 +44,30 @@ describe('an application bundled into one file', () => {
     rmSync(elsewhere, { recursive: true })
   })
 
-  const formats: Record<string, { format: Format; banner?: { js: string } }> = {
-    'app.cjs': { format: 'cjs' },
-    // Express is CommonJS and requires Node's own modules, for which a bundle in ESM needs a `require`.
-    'app.mjs': {
-      format: 'esm',
-      banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    },
-  }
-  for (const [file, options] of Object.entries(formats)) {
-    it(`keeps sessions in Redis with no package beside it (${file})`, async () => {
-      const outfile = join(elsewhere, file)
-      await build({
-        entryPoints: [join(consumer.folder, 'app.mjs')],
-        outfile,
-        bundle: true,
-        platform: 'node',
-        ...options,
-      })
+  // As a module it is in bundlers.test.ts.
+  it('keeps sessions in Redis with no package beside it, as CommonJS', async () => {
+    const outfile = join(elsewhere, 'app.cjs')
+    const entryPoints = [join(consumer.folder, 'app.mjs')]
+    await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'cjs' })
 
-      const env = { ...process.env, REDIS_URL: redis.url }
-      const app = spawn(process.execPath, [outfile], { cwd: elsewhere, env, stdio: ['pipe', 'pipe', 'inherit'] })
-      const exited = once(app, 'exit')
-      try {
-        const [port] = await once(app.stdout, 'data')
-        const url = `http://127.0.0.1:${Number(port)}/`
-        const first = await fetch(url)
-        assert.deepEqual(await first.json(), { views: 1 })
-        const [cookie = ''] = first.headers.getSetCookie().map((line) => line.split(';')[0])
-        const second = await fetch(url, { headers: { cookie } })
-        assert.deepEqual(await second.json(), { views: 2 })
+    const env = { ...process.env, REDIS_URL: redis.url }
+    const app = spawn(process.execPath, [outfile], { cwd: elsewhere, env, stdio: ['pipe', 'pipe', 'inherit'] })
+    const exited = once(app, 'exit')
+    try {
+      const [port] = await once(app.stdout, 'data')
+      const url = `http://127.0.0.1:${Number(port)}/`
+      const first = await fetch(url)
+      assert.deepEqual(await first.json(), { views: 1 })
+      const [cookie = ''] = first.headers.getSetCookie().map((line) => line.split(';')[0])
+      const second = await fetch(url, { headers: { cookie } })
+      assert.deepEqual(await second.json(), { views: 2 })
 
-        const client = await redis.connect()
-        assert.ok((await assertEveryKeyExpires(client)) > 0)
-        await assertNoToken(client, [cookie.split('=')[1] ?? ''])
-      } finally {
-        app.stdin.end()
-        await exited
-      }
-    })
-  }
+      const client = await redis.connect()
+      assert.ok((await assertEveryKeyExpires(client)) > 0)
+      await assertNoToken(client, [cookie.split('=')[1] ?? ''])
+    } finally {
+      app.stdin.end()
+      await exited
+    }
+  })
 })
