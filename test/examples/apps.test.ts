@@ -12,7 +12,7 @@ before(async () => {
 })
 after(() => redis.stop())
 
-for (const name of ['express', 'fastify', 'hono', 'node']) {
+for (const name of ['express', 'fastify', 'hono', 'node', 'fetch']) {
   describe(`the example ${name}`, { timeout: 60_000 }, () => {
     it('logs in, shows the profile, logs out, and ends when it is told to', async (t) => {
       const app = await startExample(t, name, { REDIS_URL: redis.url })
@@ -38,3 +38,17 @@ for (const name of ['express', 'fastify', 'hono', 'node']) {
     })
   })
 }
+
+describe('the example express-session', { timeout: 60_000 }, () => {
+  it('logs in, shows the profile, logs out, and ends when it is told to', async (t) => {
+    const app = await startExample(t, 'express-session', { REDIS_URL: redis.url })
+    const visitor = new Visitor(t, app)
+    assert.equal((await visitor.get('/profile')).status, 401)
+    assert.equal((await visitor.post('/login')).status, 204)
+    assert.deepEqual((await visitor.get('/profile')).json, { user: 'u42', theme: 'dark', visits: 1 })
+    assert.deepEqual((await visitor.get('/profile')).json, { user: 'u42', theme: 'dark', visits: 2 })
+    assert.equal((await visitor.post('/logout')).status, 204)
+    assert.equal((await visitor.get('/profile')).status, 401)
+    assert.deepEqual(await app.terminate(), { code: 0, signal: null })
+  })
+})
