@@ -53,6 +53,7 @@ describe('the options of the store', () => {
     const store = newStore(redis.client, { prefix: newPrefix(), maxValueBytes: 10 })
     await store.set('s', plain({ a: 'x'.repeat(10) }, {}))
     await assert.rejects(store.set('s', plain({ a: 'x'.repeat(11) }, {})), { code: 'ERR_FIELD_TOO_LARGE' })
+    await assert.rejects(store.touch('s', plain({}, { path: '/far/away' })), { code: 'ERR_FIELD_TOO_LARGE' })
     await store.destroy('s')
     await assert.rejects(store.set('s', plain({ a: 'x' }, {})), ENDED)
   })
