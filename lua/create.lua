@@ -56,9 +56,10 @@ end
 
 local session = { idle = milliseconds(ARGV[4]), deadline = NOW + tonumber(ARGV[5]) }
 redis.call('HSET', key, 'created_at', NOW, 'last_accessed_at', NOW, 'session_ttl', ARGV[4], 'deadline', session.deadline)
-redis.call('PEXPIREAT', key, expiry_of(session))
 if USER ~= '' then redis.call('HSET', key, 'user_id', USER, 'authenticated_at', NOW) end
 for i = 12 + n, #ARGV - 2, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
+-- Last: if that instant has passed already, the key goes, and a write behind it would make another one, which lives for ever.
+redis.call('PEXPIREAT', key, expiry_of(session))
 for _, old in ipairs(ended) do
   index_drop(index, old.id)
   if old.hash then

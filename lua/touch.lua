@@ -16,5 +16,7 @@ end
 redis.call('PEXPIREAT', key, expiry_of(session))
 redis.call('HSET', key, 'last_accessed_at', NOW)
 count_requests(key, ARGV[5])
+-- If that instant had passed already, the key is gone, and what was written behind it has made another one.
+redis.call('PEXPIREAT', key, expiry_of(session)) -- guard: expiry behind writes
 index_put(indexes_from(2), id, expiry_of(session))
 return { 'ok', NOW, NOW }

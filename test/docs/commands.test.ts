@@ -254,18 +254,15 @@ describe('the commands on the page', () => {
 
   /** The blocks as they ought to be, by heading. */
   const expected = () => {
-    // A touch is nothing but these two parts and one HSET between them.
+    // A touch is nothing but these two parts, and what it writes to the session between them.
     const touch = found.get('touch') ?? []
-    const hset = touch.findIndex((line) => line.startsWith('  HSET '))
+    const indexesFrom = (lines: string[]) => lines.findIndex((line) => line.startsWith('  ZRANGEBYSCORE '))
     // And what comes in between, when a session of a user begins, is what an access writes for one with a user.
     const begun = found.get('create, with a user') ?? []
     const parts = new Map([
       ['is it alive', touch.slice(1, 3)],
-      ['the index entries', touch.slice(hset + 1)],
-      [
-        'the index entries, with a user',
-        begun.slice(begun.findLastIndex((line) => line.startsWith('  HSET ')) + 1, -1),
-      ],
+      ['the index entries', touch.slice(indexesFrom(touch))],
+      ['the index entries, with a user', begun.slice(indexesFrom(begun), -1)],
     ])
     const blocks = new Map(parts)
     for (const [name, all] of found) {
