@@ -7,12 +7,19 @@
 import { type Session, type SessionData, Store } from 'express-session'
 import { AllSessions } from './adapters/express-session/all-sessions.ts'
 import { answer, type Callback, warnIfFails } from './adapters/express-session/answer.ts'
-import { type LifeOptions, readLifeOptions } from './adapters/express-session/options.ts'
+import { type MigrateOptions, readMigrate } from './adapters/express-session/migrate-option.ts'
+import { MigratedSessions } from './adapters/express-session/migration.ts'
+import { type LifeOptions, readLifeOptions, type StoreSettings } from './adapters/express-session/options.ts'
+import { RollingSessions } from './adapters/express-session/rolling.ts'
 import { StoredSessions } from './adapters/express-session/stored-sessions.ts'
 import { ConfigError } from './core/errors.ts'
-import type { RedisClient } from './redis/clients/clients.ts'
+import { connectionOf, type RedisClient } from './redis/clients/clients.ts'
+import { ConnectRedis } from './redis/connect-redis.ts'
+import { Keys } from './redis/keys.ts'
 import { redisStore } from './redis/redis-store.ts'
+import { Runner } from './redis/runner.ts'
 
+export type { MigrateOptions } from './adapters/express-session/migrate-option.ts'
 export type { LifeOptions } from './adapters/express-session/options.ts'
 
 /** How the sessions of express-session are kept. */
@@ -23,6 +30,8 @@ export interface CoatcheckStoreOptions extends LifeOptions {
   prefix?: string
   /** Called with every command as it is sent, for tracing. The arguments hold session data, never a session id. It must not throw. */
   onCommand?: (words: readonly string[]) => void
+  /** Takes over the sessions of connect-redis, so that users stay logged in through the change. Default: none. */
+  migrate?: MigrateOptions
 }
 
 /** A session as `all()` lists it. */
@@ -51,10 +60,10 @@ export class CoatcheckStore extends Store {
     if (typeof options !== 'object' || options === null) {
       throw new ConfigError('CoatcheckStore needs an options object, as in new CoatcheckStore({ client }).')
     }
-    const { client, prefix = 'express-session:', onCommand } = options
+    const { client, prefix = 'express-session:', onCommand, migrate } = options
     const store = redisStore(client, { prefix, monitoring: false, ...(onCommand && { onCommand }) })
     const settings = readLifeOptions(options, store)
-    this.#sessions = new StoredSessions(settings)
+    this.#sessions = migrate === undefined ? new StoredSessions(settings) : migrated(settings, options, migrate, prefix)
     this.#all = new AllSessions(settings.operations, this.#sessions)
   }
 
@@ -126,4 +135,21 @@ export class CoatcheckStore extends Store {
     this.#sessions.inherit(session, made) // guard: what was read
     return made
   }
+}
+
+function migrated(
+  settings: StoreSettings,
+  { client, onCommand }: CoatcheckStoreOptions,
+  migrate: MigrateOptions,
+  prefix: string,
+): MigratedSessions {
+  const { from, rolling } = readMigrate(migrate, prefix)
+  // The keys of connect-redis hold session ids as they are, which nobody is told here.
+  const told = onCommand && ((words: readonly string[]) => onCommand(words.map((word) => masked(word, from))))
+  const old = new ConnectRedis(new Runner(connectionOf(client), told), from, new Keys(prefix))
+  return rolling ? new RollingSessions(settings, old) : new MigratedSessions(settings, old)
+}
+
+function masked(word: string, from: string): string {
+  return word.startsWith(from) ? `${from}<session id>` : word // guard: session id untold
 }

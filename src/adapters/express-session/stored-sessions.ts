@@ -1,5 +1,6 @@
 import { ArgumentError, SessionEndedError, StoreError } from '../../core/errors.ts'
 import { NO_CHANGES, type Operations } from '../../core/operations.ts'
+import type { SessionRecord } from '../../core/store.ts'
 import { cookieFields, cookieOf, expiryOf } from './cookie-fields.ts'
 import { idOfHandle, isHandle } from './handles.ts'
 import { after, afterUnknown, begun, type Difference, difference, isCookie, type Known, knownOf } from './known.ts'
@@ -11,7 +12,7 @@ import { idOfSid } from './sid.ts'
 export const REMEMBERED: number = 60 * 60 * 1000
 
 /** No idle timeout is longer, in milliseconds: ten years. */
-const LONGEST_IDLE = 10 * 365 * 24 * 60 * 60 * 1000
+export const LONGEST_IDLE: number = 10 * 365 * 24 * 60 * 60 * 1000
 
 /** A session as express-session and the like have it: the application's properties, and a cookie. */
 export type Plain = Record<string, unknown>
@@ -31,11 +32,8 @@ export class StoredSessions {
   }
 
   async get(sid: string): Promise<Plain | null> {
-    const record = await this.#operations.load(idOfSid(sid))
-    if (record === null) return null
-    const session = plainOf(record.fields)
-    this.#known.set(session, knownOf(record))
-    return session
+    const record = await this.load(sid, idOfSid(sid))
+    return record && this.plain(record)
   }
 
   /** Of a session that is the same in another object, the same is known. */
@@ -55,9 +53,9 @@ export class StoredSessions {
     // Now, before anything is awaited: what the object becomes afterwards has not been sent.
     const cookie = (session as Plain).cookie
     const fields = new Map([...encodeProperties(session), ...cookieFields(cookie)])
-    const idleTimeout = this.#idleTimeout(cookie)
-    if (idleTimeout <= 0) return this.#expire(id) // guard: expired cookie
-    const known = this.#knownAs(id, session) ?? (await this.#begin(id, session, fields, idleTimeout))
+    const idleTimeout = this.idleTimeout(cookie)
+    if (idleTimeout <= 0) return this.expire(sid, id) // guard: expired cookie
+    const known = this.knownAs(id, session) ?? (await this.#begin(id, session, fields, idleTimeout))
     if (known !== null) await this.#commit(id, session, known, difference(known, fields), idleTimeout)
   }
 
@@ -68,10 +66,10 @@ export class StoredSessions {
   async touch(sid: string, session: object): Promise<void> {
     const id = idOfSid(sid)
     const { cookie } = session as Plain
-    const idleTimeout = this.#idleTimeout(cookie)
-    if (idleTimeout <= 0) return this.#expire(id) // guard: expired cookie
+    const idleTimeout = this.idleTimeout(cookie)
+    if (idleTimeout <= 0) return this.expire(sid, id) // guard: expired cookie
     const fields = cookieFields(cookie)
-    const known = this.#knownAs(id, session)
+    const known = this.knownAs(id, session)
     const changes = cookieChanges(known, fields)
     if (known !== null && this.#isSoon(known, changes, idleTimeout)) return
     try {
@@ -96,11 +94,27 @@ export class StoredSessions {
   }
 
   /** A session whose cookie has expired ends as it would by itself: nothing is remembered of it. */
-  async #expire(id: string): Promise<void> {
+  protected async expire(_sid: string, id: string): Promise<void> {
     await this.#operations.destroy({ id, userId: null }, this.#operations.events.note('destroyed', 'expired'))
   }
 
-  #knownAs(id: string, session: object): Known | null {
+  protected load(_sid: string, id: string): Promise<SessionRecord | null> {
+    return this.#operations.load(id)
+  }
+
+  /** A session as it was just read, of which is known from now on what the store holds. */
+  protected plain(record: SessionRecord): Plain {
+    const session = plainOf(record.fields)
+    this.know(session, knownOf(record))
+    return session
+  }
+
+  protected know(session: object, known: Known): void {
+    this.#known.set(session, known)
+  }
+
+  /** What is known of this object; `null`: nothing, or only of another session. */
+  protected knownAs(id: string, session: object): Known | null {
     const known = this.#known.get(session)
     return known?.id === id ? known : null
   }
@@ -152,7 +166,7 @@ export class StoredSessions {
   }
 
   /** Milliseconds from now to the end of a session that is not used again; 0 or less: it has ended. */
-  #idleTimeout(cookie: unknown): number {
+  protected idleTimeout(cookie: unknown): number {
     const at = expiryOf(cookie)
     const idleTimeout = at === null ? this.#settings.ttl : Math.round(at - Date.now())
     return Math.min(idleTimeout, this.#settings.lifetime ?? LONGEST_IDLE, LONGEST_IDLE)
