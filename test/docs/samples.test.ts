@@ -37,14 +37,14 @@ test('the samples of every page compile', async () => {
 })
 
 test('no page has samples that are not run', () => {
-  // README.md in readme.test.ts; docs/users.md, express-session-store.md, fastify.md, fetch.md, hono.md and node.md in tests of
-  // their names, the others below.
+  // Those that are not below are in tests of their own names.
   assert.deepEqual(programs, [
     'README.md',
     'docs/express-session-store.md',
     'docs/express.md',
     'docs/fastify.md',
     'docs/fetch.md',
+    'docs/from-connect-redis.md',
     'docs/guards.md',
     'docs/hono.md',
     'docs/node.md',
@@ -71,6 +71,8 @@ test('no page has a block that no test looks at', () => {
     'README.md http',
     'README.md json',
     'README.md sh',
+    // In from-connect-redis.test.ts.
+    'docs/from-connect-redis.md diff',
     // In commands.test.ts.
     'docs/how-it-works.md redis',
     // In production.test.ts.
