@@ -151,5 +151,6 @@ function migrated(
 }
 
 function masked(word: string, from: string): string {
-  return word.startsWith(from) ? `${from}<session id>` : word // guard: session id untold
+  if (word.startsWith(from)) return `${from}<session id>` // guard: session id untold
+  return word
 }

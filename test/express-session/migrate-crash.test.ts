@@ -19,7 +19,6 @@ describe('a process that stops while it takes a session over', () => {
         const sid = await sessions.keep({ user: 'Ada', views: '007' })
         let failed = false
         const crash = (deed: string) => {
-          // Known by its source only, until the server has it.
           if (deed !== step || failed) return
           failed = true
           throw new Error('the process has stopped')
@@ -108,7 +107,7 @@ describe('a session that is logged out while it is taken over', () => {
     })
   }
 
-  it('goes on when its copy has only expired meanwhile', async () => {
+  it('goes on when its copy has only expired meanwhile', { timeout: 60_000 }, async () => {
     const { sessions, sid } = await begun()
     await redis.client.pExpire(sessions.oldKey(sid), 2000)
     const { store, reached, go } = held(sessions, 'taken_over')

@@ -197,6 +197,21 @@ describe('migrate', () => {
     assert.equal(await store.length(), 0)
   })
 
+  it('ends nothing when the copy cannot be ended, and says so', async () => {
+    const sessions = new Sessions(redis.client)
+    const sid = await sessions.keep({ user: 'Ada' })
+    for (const rolling of [false, true]) {
+      const before = (deed: string) => {
+        if (deed === 'DEL') throw new Error('lost')
+      }
+      const client = tampered(redis.client, { before })
+      const store = sessions.ours({ client, migrate: { from: sessions.from, rolling } })
+      assert.deepEqual(dataOf(await store.get(sid)), { user: 'Ada' })
+      await assert.rejects(store.destroy(sid), { code: 'ERR_STORE_UNAVAILABLE', status: 503 })
+      for (const each of [sessions.theirs(), store]) assert.deepEqual(dataOf(await each.get(sid)), { user: 'Ada' })
+    }
+  })
+
   it('takes nothing over a second time that has ended, however it ended', async () => {
     const sessions = new Sessions(redis.client)
     const store = sessions.ours()
