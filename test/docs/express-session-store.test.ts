@@ -64,7 +64,17 @@ describe(`the app of ${PAGE}`, () => {
   test('has the options that it lists, with the defaults that it gives', async () => {
     const rows = tableRows(readPage(PAGE), 'Options')
     const named = Object.fromEntries(rows.map(([name = '', value = '']) => [name.replaceAll('`', ''), value]))
-    const names = ['client', 'prefix', 'ttl', 'lifetime', 'touchInterval', 'storeTimeout', 'maxValueBytes', 'onCommand']
+    const names = [
+      'client',
+      'prefix',
+      'ttl',
+      'lifetime',
+      'touchInterval',
+      'storeTimeout',
+      'maxValueBytes',
+      'onCommand',
+      'migrate',
+    ]
     assert.deepEqual(Object.keys(named), names)
     const client = await redis.connect()
     await client.flushAll()
