@@ -291,42 +291,48 @@ describe('two versions that serve the same users', () => {
     })
   })
 
-  it('are changed one after the other, in two steps, and nobody of 30 users notices', {
-    timeout: 120_000,
-  }, async (t) => {
-    const make = deployments(t, redis.client)
-    const instances = [await make.connectRedis(), await make.connectRedis(), await make.connectRedis()]
-    const people = await Promise.all(
-      Array.from({ length: 30 }, (_, i) => Person.loggedIn(instances[i % 3] as Instance, `user ${i}`)),
-    )
-    let round = 0
-    const go = async () => {
-      round++
-      await inParallel(people.length, 10, async (i) => {
-        const [first, second] = [pick(instances), pick(instances)]
-        const person = people[i] as Person
-        const before = { user: `user ${i}`, ...(round > 1 && { round: String(round - 1) }) }
-        assert.deepEqual(await person.seenBy(first), before)
-        await person.post(second, `/set/round/${round}`)
-        // Somebody logs out now and then, and in again.
-        if ((i + round) % 7 !== 0) return
-        const was = person.copy()
-        await person.post(pick(instances), '/logout')
-        for (const at of instances) assert.deepEqual(await was.copy().seenBy(at), NOBODY)
-        await person.post(pick(instances), `/login/user ${i}`)
-        await person.post(pick(instances), `/set/round/${round}`)
-      })
-    }
-    await go()
-    for (const version of ['rolling', 'migrate'] as const) {
-      for (let at = 0; at < 3; at++) {
-        instances[at] = await make[version]()
-        await go()
+  for (const options of [{}, { resave: true, rolling: true }]) {
+    it(`are changed one after the other, in two steps, and nobody of 30 users notices ${JSON.stringify(options)}`, {
+      timeout: 120_000,
+    }, async (t) => {
+      const make = deployments(t, redis.client)
+      const instances = [
+        await make.connectRedis(options),
+        await make.connectRedis(options),
+        await make.connectRedis(options),
+      ]
+      const people = await Promise.all(
+        Array.from({ length: 30 }, (_, i) => Person.loggedIn(instances[i % 3] as Instance, `user ${i}`)),
+      )
+      let round = 0
+      const go = async () => {
+        round++
+        await inParallel(people.length, 10, async (i) => {
+          const [first, second] = [pick(instances), pick(instances)]
+          const person = people[i] as Person
+          const before = { user: `user ${i}`, ...(round > 1 && { round: String(round - 1) }) }
+          assert.deepEqual(await person.seenBy(first), before)
+          await person.post(second, `/set/round/${round}`)
+          // Somebody logs out now and then, and in again.
+          if ((i + round) % 7 !== 0) return
+          const was = person.copy()
+          await person.post(pick(instances), '/logout')
+          for (const at of instances) assert.deepEqual(await was.copy().seenBy(at), NOBODY)
+          await person.post(pick(instances), `/login/user ${i}`)
+          await person.post(pick(instances), `/set/round/${round}`)
+        })
       }
-    }
-    const store = make.sessions.ours()
-    assert.equal(await store.length(), people.length)
-  })
+      await go()
+      for (const version of ['rolling', 'migrate'] as const) {
+        for (let at = 0; at < 3; at++) {
+          instances[at] = await make[version](options)
+          await go()
+        }
+      }
+      const store = make.sessions.ours()
+      assert.equal(await store.length(), people.length)
+    })
+  }
 })
 
 function pick(instances: readonly Instance[]): Instance {
