@@ -72,9 +72,9 @@ describe(`${SESSIONS} sessions of connect-redis`, () => {
       for (const session of found) assert.deepEqual(session, before)
       const expected = oldLeft === -1 ? DAY : oldLeft
       const passed = performance.now() - started
-      // In Redis no more time has passed than here.
+      // In Redis no more time has passed than here, but it looks at its clock now and then only.
       const lost = expected - (left as number)
-      assert.ok(lost >= -1 && lost <= passed + 1, `${lost} ms lost in ${passed} ms`)
+      assert.ok(lost >= -SECOND && lost <= passed + 1, `${lost} ms lost in ${passed} ms`)
       assert.ok((copyLeft as number) > 0)
     })
 

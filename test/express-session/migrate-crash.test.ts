@@ -109,7 +109,7 @@ describe('a session that is logged out while it is taken over', () => {
 
   it('goes on when its copy has only expired meanwhile', { timeout: 60_000 }, async () => {
     const { sessions, sid } = await begun()
-    await redis.client.pExpire(sessions.oldKey(sid), 2000)
+    await redis.client.pExpire(sessions.oldKey(sid), 3000)
     const { store, reached, go } = held(sessions, 'taken_over')
     const slow = store.get(sid)
     await reached

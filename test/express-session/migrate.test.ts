@@ -238,7 +238,7 @@ describe('migrate', () => {
       if (deed !== 'take_over') return
       await theirs.set(sid, plain({ attempt: attempts++ }))
     }
-    const store = sessions.ours({ client: tampered(redis.client, { before }), storeTimeout: 200 })
+    const store = sessions.ours({ client: tampered(redis.client, { before }), storeTimeout: '1s' })
     await assert.rejects(store.get(sid), { code: 'ERR_STORE_TIMEOUT' })
     const attemptsInTime = attempts
     assert.ok(attemptsInTime > 1)

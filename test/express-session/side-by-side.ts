@@ -14,7 +14,7 @@ export interface Instance extends App {
   readonly waiting: Deferred[]
 }
 
-export type Make = (options?: Partial<SessionOptions>) => Promise<Instance>
+type Make = (options?: Partial<SessionOptions>) => Promise<Instance>
 
 /** What makes instances of each version, all of them on the same Redis. */
 export function deployments(scope: Scope, client: RedisClient, sessions: Sessions = new Sessions(client)) {

@@ -20,7 +20,7 @@ export interface OldSessions {
 }
 
 /** In a session whose old copy may still have to be marked as taken over: then the process that did it has crashed. */
-export const UNMARKED_FIELD = '_from'
+const UNMARKED_FIELD = '_from'
 
 /** Redis looks at its clock now and then, and this process at another one: they tell a time by so many milliseconds apart. */
 const CLOCKS_APART = 100
