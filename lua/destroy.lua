@@ -20,7 +20,7 @@ end
 local session, reply = alive(key)
 if not session and reply[1] ~= 'sealed' then
   -- What is no session that this version can read stays, and so does an earlier tombstone.
-  if remember > 0 and reply[1] == 'ended' and redis.call('EXISTS', key) == 0 then bury() end -- guard: nothing to end
+  if remember > 0 and reply[1] == 'ended' and redis.call('EXISTS', key) == 0 then bury() end -- guard: nothing there
   return reply -- guard: alive
 end
 bury()
