@@ -74,7 +74,7 @@ describe(`${SESSIONS} sessions of connect-redis`, () => {
       const passed = performance.now() - started
       // In Redis no more time has passed than here, but it looks at its clock now and then only.
       const lost = expected - (left as number)
-      assert.ok(lost >= -SECOND && lost <= passed + 1, `${lost} ms lost in ${passed} ms`)
+      assert.ok(lost >= -SECOND && lost <= passed + 20, `${lost} ms lost in ${passed} ms`)
       assert.ok((copyLeft as number) > 0)
     })
 

@@ -7,6 +7,7 @@ import { scripts } from '../../src/redis/scripts.ts'
 import { CLIENTS } from '../redis/clients.ts'
 import { useRedis, warningsOf } from '../redis/support.ts'
 import { eventually } from '../support/http.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { cookieOf, dataOf, Sessions } from './connect-redis-sessions.ts'
 import { ENDED, plain } from './support.ts'
 import { deedOf, tampered } from './tampered-client.ts'
@@ -210,6 +211,26 @@ describe('migrate', () => {
       await assert.rejects(store.destroy(sid), { code: 'ERR_STORE_UNAVAILABLE', status: 503 })
       for (const each of [sessions.theirs(), store]) assert.deepEqual(dataOf(await each.get(sid)), { user: 'Ada' })
     }
+  })
+
+  it('fails when Redis is out of memory, and loses nothing', async (t) => {
+    const server = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] })
+    t.after(() => server.stop())
+    const client = await server.connect()
+    const sessions = new Sessions(client)
+    const sid = await sessions.keep({ user: 'Ada' })
+    const before = await server.dump()
+    await client.configSet('maxmemory', '1')
+    const store = sessions.ours()
+    await assert.rejects(store.get(sid), { code: 'ERR_STORE_FULL', status: 503 })
+    await client.configSet('maxmemory', '0')
+    assert.deepEqual(await server.dump(), before)
+    assert.deepEqual(dataOf(await store.get(sid)), { user: 'Ada' })
+    // It can be ended all the while.
+    await client.configSet('maxmemory', '1')
+    await store.destroy(sid)
+    await client.configSet('maxmemory', '0')
+    for (const each of [sessions.theirs(), store]) assert.equal(await each.get(sid), null)
   })
 
   it('takes nothing over a second time that has ended, however it ended', async () => {
