@@ -91,7 +91,9 @@ export class MigratedSessions extends StoredSessions {
       if (copy.state === 'taken') return this.loadOurs(id, call) // guard: quicker
       const session = sessionOfJson(copy.text)
       const fields = session && fieldsOf(session)
-      if (session === null || fields === null || copy.text === before) return foreign()
+      // The bytes are no UTF-8 if the text is the same, and yet not what is there.
+      const isText = copy.text !== before || !copy.text.includes('\ufffd')
+      if (session === null || fields === null || !isText) return foreign()
       const taken = await this.old.take(sid, copy.text, call)
       if (taken !== 'changed') {
         mendExpiry(fields, session, taken.left ?? this.#settings.ttl)
