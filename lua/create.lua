@@ -17,7 +17,7 @@ local index = indexes_from(2)
 local ended, evicted, replaced = {}, {}, {}
 
 if redis.call('EXISTS', key) == 1 then
-  if redis.pcall('HEXISTS', key, '_ended') == 1 then return { 'ended' } end -- guard: tombstone
+  if redis.pcall('HMGET', key, '_ended')[1] then return { 'ended' } end -- guard: tombstone
   -- Delivered twice, or asked for by two at once.
   return { 'ok', NOW, {}, {}, 1 }
 end
