@@ -250,7 +250,7 @@ class MemoryStore implements SessionStore {
   ): Promise<Reply<{ now: number; userId: string | null }>> {
     const found = this.#entries.find(ref.id)
     if (found.status !== 'ok' && found.status !== 'sealed') {
-      if (found.status === 'ended' && this.#entries.fields(ref.id) === null) this.#bury(ref.id, remember) // guard: nothing to end
+      if (found.status === 'ended' && this.#entries.fields(ref.id) === null) this.#bury(ref.id, remember) // guard: nothing there
       return found // guard: alive
     }
     const userId = this.#entries.fields(ref.id)?.get('user_id') ?? null

@@ -106,6 +106,27 @@ describe('the store', () => {
     assert.equal((await read(store, 's')).n, 1)
   })
 
+  it('writes what has changed back while it was being written', async () => {
+    const { store } = open()
+    await store.set('s', plain({ a: 1, b: 1 }))
+    const session = await read(store, 's')
+    session.a = 2
+    session.c = 1
+    delete session.b
+    const first = store.set('s', session)
+    session.a = 1
+    session.b = 1
+    delete session.c
+    await Promise.all([first, store.set('s', session)])
+    assert.deepEqual({ ...(await read(store, 's')), cookie: null }, { a: 1, b: 1, cookie: null })
+    // All of it is known again: a third writes nothing of what others write now.
+    const other = await read(store, 's')
+    other.a = 3
+    await store.set('s', other)
+    await store.set('s', session)
+    assert.equal((await read(store, 's')).a, 3)
+  })
+
   it('takes an object that it has not read for the whole session', async () => {
     const { store } = open()
     await store.set('s', plain({ a: 1, b: 1, roles: 1 }))

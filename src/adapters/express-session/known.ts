@@ -6,7 +6,7 @@ import { COOKIE_FIELD, EXPIRES_FIELD, propertyOf } from './properties.ts'
 export interface Known extends Pick<SessionRecord, 'id' | 'lastAccessedAt' | 'idleTimeout'> {
   /** Properties and cookie, encoded, by hash field. */
   readonly fields: ReadonlyMap<string, string>
-  /** Fields of which nobody knows what they hold: a write of them failed, and may have been carried out. */
+  /** Fields of which nobody knows what they hold: a write of them is under way, or failed and may have been carried out. */
   readonly unsure: ReadonlySet<string>
 }
 
@@ -51,8 +51,8 @@ export function after(known: Known, { set, remove }: Difference, lastAccessedAt:
   return { id: known.id, fields, lastAccessedAt, idleTimeout, unsure }
 }
 
-/** The same after a write of which nobody knows whether it was carried out: the next one writes these fields again. */
-export function afterUnknown(known: Known, { set, remove }: Difference): Known {
+/** The same while what differs is being written, or when nobody knows whether it was: the next write writes these fields again. */
+export function whileUnderWay(known: Known, { set, remove }: Difference): Known {
   return { ...known, unsure: new Set([...known.unsure, ...set.keys(), ...remove]) }
 }
 

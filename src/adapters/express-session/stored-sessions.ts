@@ -3,7 +3,7 @@ import { NO_CHANGES, type Operations } from '../../core/operations.ts'
 import type { SessionRecord } from '../../core/store.ts'
 import { cookieFields, cookieOf, expiryOf } from './cookie-fields.ts'
 import { idOfHandle, isHandle } from './handles.ts'
-import { after, afterUnknown, begun, type Difference, difference, isCookie, type Known, knownOf } from './known.ts'
+import { after, begun, type Difference, difference, isCookie, type Known, knownOf, whileUnderWay } from './known.ts'
 import { LONGEST_COOKIE, type StoreSettings } from './options.ts'
 import { decodeProperties, EXPIRES_FIELD, encodeProperties } from './properties.ts'
 import { idOfSid } from './sid.ts'
@@ -152,15 +152,20 @@ export class StoredSessions {
     changes: Difference,
     idleTimeout: number,
   ): Promise<void> {
+    const commit = () => this.#operations.commit({ id, userId: null }, { ...NO_CHANGES, ...changes, idleTimeout })
+    if (known === null) return void (await commit())
+    // Until the answer comes, and for good if none does, nobody knows what these fields hold: another set, by somebody who has
+    // not waited for this one, writes them again.
+    const underWay = whileUnderWay(known, changes)
+    this.#known.set(session, underWay)
+    const settle = (now: Known) => {
+      if (this.#known.get(session) === underWay) this.#known.set(session, now) // guard: the last word
+    }
     try {
-      const { lastAccessedAt } = await this.#operations.commit(
-        { id, userId: null },
-        { ...NO_CHANGES, ...changes, idleTimeout },
-      )
-      if (known !== null) this.#known.set(session, after(known, changes, lastAccessedAt, idleTimeout))
+      const { lastAccessedAt } = await commit()
+      settle(after(known, changes, lastAccessedAt, idleTimeout))
     } catch (error) {
-      const isUnknown = error instanceof StoreError && error.outcome === 'unknown'
-      if (known !== null && isUnknown) this.#known.set(session, afterUnknown(known, changes)) // guard: unknown outcome
+      if (!(error instanceof StoreError && error.outcome === 'unknown')) settle(known)
       throw error
     }
   }
