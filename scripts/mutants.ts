@@ -38,14 +38,27 @@ const USERS = ['revocations', 'devices', 'rotation', 'login-failures', 'events',
   (name) => `test/users/${name}`,
 )
 
+/** What the store for express-session does with the sessions of connect-redis, likewise. */
+const MIGRATION = ['migrate-crash', 'migrate.', 'migrate-first-step', 'migrate-rolling', 'migrate'].map(
+  (name) => `test/express-session/${name}`,
+)
+
 /** Where the tests of a guard are, the nearest first, after the file of the same name. The first entry that fits counts. */
 const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[] = [
-  ['lua/create.', USERS],
-  ['lua/release.', ['test/users/login-', ...USERS]],
+  ['lua/take', [...MIGRATION, 'test/redis/connect-redis.']],
+  ['lua/old_write.', MIGRATION],
+  ['lua/touch.', ['test/redis/short-lives.', 'test/redis/redis-store.']],
+  ['lua/destroy.', ['test/redis/redis-store.']],
+  ['lua/create.', ['test/redis/redis-store.', ...USERS]],
+  ['lua/release.', ['test/users/login-failures.', 'test/redis/redis-store.', 'test/from-express-session/', ...USERS]],
   ['lua/revoke_', USERS],
   ['lua/roles_', USERS],
   ['lua/', ['test/redis/redis-store.', 'test/redis/']],
-  ['src/redis/redis-store.', ['test/redis/broken-hash.', 'test/redis/node-redis.', 'test/redis/']],
+  ['src/redis/connect-redis.', [...MIGRATION, 'test/redis/connect-redis.']],
+  [
+    'src/redis/redis-store.',
+    ['test/from-express-session/', 'test/redis/broken-hash.', 'test/redis/node-redis.', 'test/redis/'],
+  ],
   ['src/redis/clients/ioredis.', ['test/redis/ioredis.', 'test/redis/']],
   ['src/redis/monitoring.', ['test/redis/node-redis.', ...USERS]],
   ['src/redis/user-sessions.', USERS],
@@ -68,8 +81,17 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/adapters/fetch-', ['test/fetch/bodies.', 'test/fetch/']],
   ['src/adapters/guard-responses.', ['test/fetch/guards.', 'test/fetch/']],
   ['src/node.', ['test/node/']],
-  ['src/express-session.', ['test/express-session/behaviour.', 'test/express-session/']],
-  ['src/adapters/express-session/', ['test/express-session/store.', 'test/express-session/']],
+  [
+    'src/express-session.',
+    ['test/express-session/behaviour.', 'test/express-session/callbacks.', 'test/express-session/'],
+  ],
+  ['src/adapters/express-session/migration.', MIGRATION],
+  ['src/adapters/express-session/old-json.', MIGRATION],
+  ['src/adapters/express-session/rolling.', ['test/express-session/migrate-first-step.', ...MIGRATION]],
+  [
+    'src/adapters/express-session/',
+    ['test/express-session/store.', 'test/express-session/expiry.', 'test/express-session/'],
+  ],
   ['src/adapters/response-head.', express('head', 'body', 'errors', 'm')],
   ['src/', express('body', 'head', 'errors', 'm')],
 ]
