@@ -16,6 +16,8 @@ const LONG = {
   COSTS_SESSIONS: '200000',
   LOGIN_KILLS: '200',
   CONTRACT_CLIENTS: 'all',
+  RACES_IN_FULL: 'all',
+  USER_SESSIONS: '100000',
 }
 const COVERAGE = [
   '--experimental-test-coverage',
