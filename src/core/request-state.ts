@@ -1,5 +1,4 @@
-import type { AdoptedSession, Adoptions } from './adoptions.ts'
-import { ArgumentError, FieldError, HeadersSentError, SessionEndedError, StoreError } from './errors.ts'
+import { ArgumentError, FieldError, HeadersSentError, SessionEndedError } from './errors.ts'
 import { encodeField } from './field-updates.ts'
 import { checkField } from './fields.ts'
 import type { LoggedIn, LoginRequest, Logins } from './logins.ts'
@@ -7,9 +6,8 @@ import { NO_CHANGES, type Operations } from './operations.ts'
 import { dataFields } from './record.ts'
 import { SessionData, UNCHANGED } from './session-data.ts'
 import type { Changes, SessionRecord } from './store.ts'
-import { idOfToken, type Token } from './token.ts'
+import type { Token } from './token.ts'
 import { isRemembered, numberOf } from './user-fields.ts'
-import { warnOnce } from './warn.ts'
 
 type Cookie = { issue: Token } | 'clear' | null
 
@@ -23,24 +21,20 @@ export interface Client {
   readonly isActive?: () => boolean
 }
 
-const NO_CLIENT: Client = { userAgent: () => undefined, address: () => undefined }
+/** Nobody that anything is known of. */
+export const UNKNOWN_CLIENT: Client = { userAgent: () => undefined, address: () => undefined }
 
 /** What is told of a request as it is opened. */
-interface Opened {
+export interface Opened {
   readonly ended?: boolean
   readonly superseded?: boolean
+  /** The token of the session, if it has begun with this request. */
+  readonly begun?: Token
   readonly client?: Client
   readonly arrivedAt?: number
   readonly headSent?: boolean
   /** Ends the session that the request's other cookie, of another library, may lead to. */
   readonly endOld?: () => Promise<void>
-}
-
-/** What an adapter tells of a request. */
-export interface OpenOptions {
-  readonly client?: Client
-  /** `false`: the answer carries no cookie, ever (a WebSocket's upgrade). Default `true`. */
-  readonly cookies?: boolean
 }
 
 /**
@@ -61,10 +55,10 @@ export class RequestState {
   /** How many requests came with the session before this one. */
   #before: number
   /** The request is among those that the session counts. */
-  #counted = false
+  #counted: boolean
   #view: SessionData | null = null
   #idleTimeout: number | null = null
-  #cookie: Cookie = null
+  #cookie: Cookie
   #creating: Promise<void> | null = null
   /** Another request has rotated the session: its response hands out the new token, and this one's must not. */
   #superseded: boolean
@@ -76,7 +70,8 @@ export class RequestState {
     {
       ended = false,
       superseded = false,
-      client = NO_CLIENT,
+      begun,
+      client = UNKNOWN_CLIENT,
       arrivedAt = performance.now(),
       headSent = false,
       endOld = nothingToEnd,
@@ -85,66 +80,15 @@ export class RequestState {
     this.operations = operations
     this.record = record
     this.ended = ended
-    this.#before = record === null ? 0 : (numberOf(record, 'request_count') ?? 0) + operations.requests.of(record.id)
+    this.#cookie = begun === undefined ? null : { issue: begun }
+    this.#counted = begun !== undefined
+    const isNew = record === null || begun !== undefined
+    this.#before = isNew ? 0 : (numberOf(record, 'request_count') ?? 0) + operations.requests.of(record.id)
     this.#superseded = superseded
     this.client = client
     this.#arrivedAt = arrivedAt
     this.headSent = headSent
     this.#endOld = endOld
-  }
-
-  /**
-   * Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. Where that leads
-   * to none, sessions of another library may be adopted.
-   */
-  static async open(
-    operations: Operations,
-    cookieHeader: string | undefined,
-    { client = NO_CLIENT, cookies = true }: OpenOptions = {},
-    adoptions: Adoptions | null = null,
-  ): Promise<RequestState> {
-    // Before anything is awaited: what happens while the session is read has happened after the request came.
-    const asked = {
-      client,
-      arrivedAt: performance.now(),
-      headSent: !cookies,
-      endOld: adoptions === null ? nothingToEnd : () => adoptions.end(cookieHeader),
-    }
-    const token = operations.settings.cookie.read(cookieHeader)
-    const id = token === null ? null : idOfToken(token)
-    const record = id === null ? null : await operations.load(id, true)
-    if (record === null && adoptions !== null) {
-      const adopted = await adoptions.open(cookieHeader, { ...asked, cookies })
-      if (adopted !== null) return RequestState.#adopted(operations, adopted, asked)
-    }
-    if (token === null) return new RequestState(operations, null, asked) // guard: no token
-    const superseded = record !== null && record.id !== id
-    const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
-    if (!cookies) return state // guard: no cookie for the new token
-    // A rotation extends the session.
-    if (!operations.rotationIsDue(record) || client.isActive?.() === false) return state
-    try {
-      await state.rotate('periodic')
-      return state
-    } catch (error) {
-      if (error instanceof SessionEndedError) return new RequestState(operations, null, { ...asked, ended: true })
-      if (!(error instanceof StoreError)) throw error
-      // As with a touch: what was read can be served.
-      warnOnce(
-        'COATCHECK_ROTATION_FAILED',
-        `A due rotation failed (${error.code}); the next request tries again. Said once.`,
-      )
-      return state
-    }
-  }
-
-  static #adopted(operations: Operations, { record, issue }: AdoptedSession, asked: Opened): RequestState {
-    const state = new RequestState(operations, record, { ...asked, superseded: issue === null })
-    if (issue === null) return state
-    state.#counted = true
-    state.#before = 0
-    state.#cookie = { issue }
-    return state
   }
 
   /** The session data. Decoded on first use, so that a request that does not look pays nothing. */

@@ -8,10 +8,11 @@ import { Events, type SessionEvents } from './events.ts'
 import { checkField, type DataOf } from './fields.ts'
 import { Logins } from './logins.ts'
 import { Monitoring, type RecentOptions, type SessionStats } from './monitoring.ts'
+import { type OpenOptions, openRequest } from './open-request.ts'
 import { NO_CHANGES, Operations } from './operations.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
 import { type SessionInfo, type SessionSnapshot, snapshot } from './record.ts'
-import { checkIncrement, type OpenOptions, RequestState } from './request-state.ts'
+import { checkIncrement, type RequestState } from './request-state.ts'
 import { revokeEveryone } from './revoke-everyone.ts'
 import { checkIdleTimeout, type NumericField, Session } from './session.ts'
 import type { Changes, SessionRecord, SessionRef } from './store.ts'
@@ -293,7 +294,7 @@ export class Sessions<Data = Record<string, unknown>> {
     if (this.#ofRequest.has(request)) {
       throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
     }
-    const state = await RequestState.open(this.#open, cookieHeader, options, this.#adoptions)
+    const state = await openRequest(this.#open, cookieHeader, options, this.#adoptions)
     this.#ofRequest.set(request, new Session<Data>(state, this.#logins))
     return state
   }

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Logins } from '../../src/core/logins.ts'
+import { openRequest } from '../../src/core/open-request.ts'
 import type { SessionsOptions } from '../../src/core/options.ts'
-import { RequestState } from '../../src/core/request-state.ts'
+import type { RequestState } from '../../src/core/request-state.ts'
 import { Session } from '../../src/core/session.ts'
 import { isToken } from '../../src/core/token.ts'
 import { createSessions } from '../../src/index.ts'
@@ -21,7 +22,7 @@ function start(options: Omit<SessionsOptions, 'store'> = {}) {
     sessions,
     /** A request with this token. */
     async request(token?: string) {
-      const state = await RequestState.open(operations, token && `a=b; __Host-sid=${token}`)
+      const state = await openRequest(operations, token && `a=b; __Host-sid=${token}`)
       return { state, session: new Session<Record<string, unknown>>(state, new Logins(operations, operations.events)) }
     },
     /** What an adapter does at the end of a request. */

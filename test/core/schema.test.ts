@@ -4,9 +4,9 @@ import { type } from 'arktype'
 import * as v from 'valibot'
 import { z } from 'zod'
 import { SessionCookie } from '../../src/core/cookie.ts'
+import { openRequest } from '../../src/core/open-request.ts'
 import { Operations } from '../../src/core/operations.ts'
 import { readOptions } from '../../src/core/options.ts'
-import { RequestState } from '../../src/core/request-state.ts'
 import { createSessions, DataError, type DataSchema } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
 
@@ -177,7 +177,7 @@ describe('migrate', () => {
     const { token, id } = await older.create({ cart: 'umbrella', views: 2 })
     const operations = new Operations(readOptions({ store, schema, migrate }))
     const name = new SessionCookie().name
-    const state = await RequestState.open(operations, `${name}=${token}`)
+    const state = await openRequest(operations, `${name}=${token}`)
     assert.equal(state.pending(), null, 'nothing is written unless the data is read')
     assert.deepEqual({ ...state.data }, { cart: ['umbrella'], views: 2 })
     await state.commit()
@@ -199,7 +199,7 @@ describe('a schema with defaults and conversions', () => {
   const schema = z.object({ cart: z.array(z.string()).default([]), since: z.coerce.date().optional() })
   const open = async (token: string, store = memoryStore()) => {
     const operations = new Operations(readOptions({ store, schema }))
-    return RequestState.open(operations, `${new SessionCookie().name}=${token}`)
+    return openRequest(operations, `${new SessionCookie().name}=${token}`)
   }
 
   test('begins no session, and writes nothing, as long as nothing is changed', async () => {

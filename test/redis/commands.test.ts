@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { openRequest } from '../../src/core/open-request.ts'
 import { Operations } from '../../src/core/operations.ts'
 import { readOptions } from '../../src/core/options.ts'
-import { RequestState } from '../../src/core/request-state.ts'
 import { idOfToken, newToken } from '../../src/core/token.ts'
 import type { SessionsOptions } from '../../src/index.ts'
 import { scripts } from '../../src/redis/scripts.ts'
@@ -77,7 +77,7 @@ describe('the commands of each operation', () => {
   it('are none for a request without a token, one for one with an unknown token', async () => {
     const { store, prefix, commandsOf } = await start()
     const operations = new Operations(readOptions({ store }))
-    const request = (header?: string) => commandsOf(() => RequestState.open(operations, header))
+    const request = (header?: string) => commandsOf(() => openRequest(operations, header))
     assert.deepEqual(await request(), [])
     assert.deepEqual(await request('theme=dark'), [])
     assert.deepEqual(await request('__Host-sid=nonsense'), [])
@@ -93,14 +93,14 @@ describe('the commands of each operation', () => {
     const cookie = `__Host-sid=${token}`
 
     const read = await commandsOf(async () => {
-      const state = await RequestState.open(operations, cookie)
+      const state = await openRequest(operations, cookie)
       assert.equal(state.data.name, 'Ada')
       await state.commit()
     })
     assert.deepEqual(read, [['HGETALL', session]])
 
     const write = await commandsOf(async () => {
-      const state = await RequestState.open(operations, cookie)
+      const state = await openRequest(operations, cookie)
       state.data.name = 'Grace'
       state.data.born = 1906
       await state.commit()
@@ -284,7 +284,7 @@ describe('the commands of each operation', () => {
         await sessions.increment(token, 'views')
         await sessions.timeToLive(token)
       }
-      const state = await RequestState.open(new Operations(readOptions({ store })), `__Host-sid=${tokens[1]}`)
+      const state = await openRequest(new Operations(readOptions({ store })), `__Host-sid=${tokens[1]}`)
       state.data.name = 'x'
       await state.commit()
       await state.rotate()

@@ -1,0 +1,66 @@
+import type { Adoptions } from './adoptions.ts'
+import { SessionEndedError, StoreError } from './errors.ts'
+import type { Operations } from './operations.ts'
+import { type Client, type Opened, RequestState, UNKNOWN_CLIENT } from './request-state.ts'
+import { idOfToken } from './token.ts'
+import { warnOnce } from './warn.ts'
+
+/** What an adapter tells of a request. */
+export interface OpenOptions {
+  readonly client?: Client
+  /** `false`: the answer carries no cookie, ever (a WebSocket's upgrade). Default `true`. */
+  readonly cookies?: boolean
+}
+
+/**
+ * Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. Where that leads
+ * to none, sessions of another library may be adopted. A rotation that is due is done.
+ */
+export async function openRequest(
+  operations: Operations,
+  cookieHeader: string | undefined,
+  { client = UNKNOWN_CLIENT, cookies = true }: OpenOptions = {},
+  adoptions: Adoptions | null = null,
+): Promise<RequestState> {
+  // Before anything is awaited: what happens while the session is read has happened after the request came.
+  const asked = {
+    client,
+    arrivedAt: performance.now(),
+    headSent: !cookies,
+    ...(adoptions !== null && { endOld: () => adoptions.end(cookieHeader) }),
+  }
+  const token = operations.settings.cookie.read(cookieHeader)
+  const id = token === null ? null : idOfToken(token)
+  const record = id === null ? null : await operations.load(id, true)
+  if (record === null && adoptions !== null) {
+    const adopted = await adoptions.open(cookieHeader, { ...asked, cookies })
+    if (adopted !== null) {
+      const { issue } = adopted
+      const how = issue === null ? { superseded: true } : { begun: issue }
+      return new RequestState(operations, adopted.record, { ...asked, ...how })
+    }
+  }
+  if (token === null) return new RequestState(operations, null, asked) // guard: no token
+  const superseded = record !== null && record.id !== id
+  const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
+  if (!cookies) return state // guard: no cookie for the new token
+  // A rotation extends the session.
+  if (!operations.rotationIsDue(record) || client.isActive?.() === false) return state
+  return rotated(state, asked)
+}
+
+async function rotated(state: RequestState, asked: Opened): Promise<RequestState> {
+  try {
+    await state.rotate('periodic')
+    return state
+  } catch (error) {
+    if (error instanceof SessionEndedError) return new RequestState(state.operations, null, { ...asked, ended: true })
+    if (!(error instanceof StoreError)) throw error
+    // As with a touch: what was read can be served.
+    warnOnce(
+      'COATCHECK_ROTATION_FAILED',
+      `A due rotation failed (${error.code}); the next request tries again. Said once.`,
+    )
+    return state
+  }
+}
