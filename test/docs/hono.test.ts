@@ -1,35 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { freePort, type RedisServer, startRedis } from '../support/redis-server.ts'
-import { program } from './pages.ts'
-import { type Running, Sandbox } from './sandbox.ts'
+import { describe, test } from 'node:test'
+import { cookieOf, usePageApp } from './page-app.ts'
 
 describe('the app of docs/hono.md', () => {
-  const sandbox = new Sandbox()
-  let redis: RedisServer
-  let app: Running
-  let url: string
-
-  before(async () => {
-    redis = await startRedis()
-    const port = await freePort()
-    app = sandbox.start(sandbox.write('hono.ts', program('docs/hono.md')), {
-      REDIS_URL: redis.url,
-      PORT: String(port),
-    })
-    await app.listens(port)
-    url = `http://127.0.0.1:${port}`
-  })
-  after(async () => {
-    await app.stop()
-    await redis.stop()
-    sandbox.remove()
-  })
-
-  const send = (path: string, cookie = '', init: RequestInit = {}) =>
-    fetch(url + path, { redirect: 'manual', ...init, headers: { cookie, ...init.headers } })
-  const post = (path: string, cookie = '', headers = {}) => send(path, cookie, { method: 'POST', headers })
-  const cookieOf = (response: Response) => response.headers.getSetCookie().join().split(';')[0] ?? ''
+  const app = usePageApp('hono')
+  const { send, post } = app
 
   test('keeps a cart', async () => {
     const cookie = cookieOf(await post('/cart?item=hat'))

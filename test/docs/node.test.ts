@@ -1,37 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { WebSocket } from 'ws'
-import { freePort, type RedisServer, startRedis } from '../support/redis-server.ts'
-import { program } from './pages.ts'
-import { type Running, Sandbox } from './sandbox.ts'
+import { cookieOf, usePageApp } from './page-app.ts'
 
 describe('the app of docs/node.md', () => {
-  const sandbox = new Sandbox()
-  let redis: RedisServer
-  let app: Running
-  let url: string
-
-  before(async () => {
-    redis = await startRedis()
-    const port = await freePort()
-    app = sandbox.start(sandbox.write('node.ts', program('docs/node.md')), {
-      REDIS_URL: redis.url,
-      PORT: String(port),
-    })
-    await app.listens(port)
-    url = `http://127.0.0.1:${port}`
-  })
-  after(async () => {
-    await app.stop()
-    await redis.stop()
-    sandbox.remove()
-  })
-
-  const send = (path: string, cookie = '', init: RequestInit = {}) =>
-    fetch(url + path, { redirect: 'manual', ...init, headers: { cookie, ...init.headers } })
-  const post = (path: string, cookie = '', headers = {}) => send(path, cookie, { method: 'POST', headers })
-  const cookieOf = (response: Response) => response.headers.getSetCookie().join().split(';')[0] ?? ''
+  const app = usePageApp('node')
+  const { send, post } = app
 
   test('keeps a cart', async () => {
     const cookie = cookieOf(await post('/cart?item=hat'))
@@ -58,7 +33,7 @@ describe('the app of docs/node.md', () => {
 
   test('counts in a WebSocket, which ends with the session', async () => {
     const cookie = cookieOf(await post('/login'))
-    const ws = new WebSocket(url.replace('http', 'ws'), { headers: { cookie } })
+    const ws = new WebSocket(app.url.replace('http', 'ws'), { headers: { cookie } })
     await once(ws, 'open')
     for (const views of ['1', '2']) {
       ws.send('hello')
@@ -70,7 +45,7 @@ describe('the app of docs/node.md', () => {
   })
 
   test('refuses a WebSocket to visitors', async () => {
-    const ws = new WebSocket(url.replace('http', 'ws'))
+    const ws = new WebSocket(app.url.replace('http', 'ws'))
     ws.on('error', () => undefined)
     const [, response] = await once(ws, 'unexpected-response')
     assert.equal(response.statusCode, 401)
