@@ -4,6 +4,7 @@
  * and measures nothing.
  */
 import { spawnSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -36,7 +37,8 @@ const { status } = spawnSync(
   process.execPath,
   [
     '--test',
-    '--test-concurrency=2',
+    // Most of them wait more than they compute.
+    `--test-concurrency=${availableParallelism() + 1}`,
     // Of a file as a whole, and of each test that says nothing else.
     `--test-timeout=${(values.long ? 60 : 5) * MINUTE}`,
     ...(files.length > 0 ? files : [...COVERAGE, 'test/**/*.test.ts']),

@@ -179,10 +179,10 @@ class MemoryStore implements SessionStore {
     for (const [field, text] of session.fields) fields.set(field, text)
     this.#entries.put(id, fields, now + Math.min(idleTimeout, lifetime))
     this.#entries.evict()
-    this.#tell(note, id, userId)
+    this.#tell(note, id, userId, now)
     const ended = { ...note, previous: null }
-    for (const old of evicted) this.#tell({ ...ended, type: 'evicted', cause: 'limit' }, old, userId)
-    for (const old of replaced) this.#tell({ ...ended, type: 'revoked', cause: 'device' }, old, userId)
+    for (const old of evicted) this.#tell({ ...ended, type: 'evicted', cause: 'limit' }, old, userId, now)
+    for (const old of replaced) this.#tell({ ...ended, type: 'revoked', cause: 'device' }, old, userId, now)
     return { status: 'ok', now, existed: false, evicted, replaced }
   }
 
@@ -207,7 +207,7 @@ class MemoryStore implements SessionStore {
     for (const field of rotation.remove) fields.delete(field)
     const lastAccessedAt = this.#entries.write({ ...record, id: to, deadline }, fields)
     this.#entries.evict()
-    this.#tell({ ...note, previous: ref.id }, to, record.userId)
+    this.#tell({ ...note, previous: ref.id }, to, record.userId, lastAccessedAt)
     return { status: 'ok', lastAccessedAt }
   }
 
@@ -254,9 +254,10 @@ class MemoryStore implements SessionStore {
       return found // guard: alive
     }
     const userId = this.#entries.fields(ref.id)?.get('user_id') ?? null
-    this.#end(ref.id, userId, note)
+    const now = this.now()
+    this.#end(ref.id, userId, note, now)
     this.#bury(ref.id, remember)
-    return { status: 'ok', now: this.now(), userId }
+    return { status: 'ok', now, userId }
   }
 
   async listUser(userId: string): Promise<SessionRecord[]> {
@@ -376,13 +377,14 @@ class MemoryStore implements SessionStore {
     this.#entries.put(id, written, now + Math.max(ms, remember))
   }
 
-  #end(id: string, userId: string | null, note: Note): void {
+  #end(id: string, userId: string | null, note: Note, at?: number): void {
     this.#entries.delete(id)
-    this.#tell(note, id, userId)
+    this.#tell(note, id, userId, at)
   }
 
-  #tell(note: Note, id: string, userId: string | null): void {
-    for (const listener of this.#listeners) listener({ ...note, id, userId, at: this.now() })
+  /** @param at the instant that the store has written or answers, if any: the event is not a millisecond later */
+  #tell(note: Note, id: string, userId: string | null, at = this.now()): void {
+    for (const listener of this.#listeners) listener({ ...note, id, userId, at })
   }
 }
 
