@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 
@@ -21,10 +21,17 @@ export function installPacked(others: Readonly<Record<string, string>> = {}): Co
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-consumer-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
   try {
-    const { name, version, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const { name, version, dependencies, files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     const installed = join(folder, 'node_modules', name)
     mkdirSync(installed, { recursive: true })
-    run('npm', ['pack', '--pack-destination', folder])
+    // In a folder of its own: tests that do this run side by side, and there is one dist/ in the repository.
+    const staged = join(folder, 'node_modules/.staged')
+    for (const file of ['package.json', ...files, 'README.md', 'LICENSE']) {
+      if (file !== 'dist') cpSync(join(root, file), join(staged, file), { recursive: true })
+    }
+    run('tsc', ['-p', 'tsconfig.build.json', '--outDir', join(staged, 'dist')])
+    run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], staged)
+    rmSync(staged, { recursive: true })
     run('tar', ['-xzf', join(folder, `${name}-${version}.tgz`), '-C', installed, '--strip-components=1'])
 
     for (const dependency of Object.keys(dependencies)) link(folder, dependency, dependency)
@@ -37,8 +44,9 @@ export function installPacked(others: Readonly<Record<string, string>> = {}): Co
 }
 
 /** Quiet, unless it fails. */
-function run(program: string, args: string[]): void {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8' })
+function run(program: string, args: string[], cwd = root): void {
+  const env = { ...process.env, PATH: join(root, 'node_modules/.bin') + delimiter + process.env.PATH }
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, env, encoding: 'utf8' })
   if (status !== 0) throw new Error(`${program} ${args[0]} failed:\n${stdout}${stderr}`)
 }
 
