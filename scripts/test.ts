@@ -4,7 +4,6 @@
  * and measures nothing.
  */
 import { spawnSync } from 'node:child_process'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -37,8 +36,8 @@ const { status } = spawnSync(
   process.execPath,
   [
     '--test',
-    // Most of them wait more than they compute.
-    `--test-concurrency=${availableParallelism() + 1}`,
+    // For two cores: most of them wait more than they compute.
+    '--test-concurrency=3',
     // Of a file as a whole, and of each test that says nothing else.
     `--test-timeout=${(values.long ? 60 : 5) * MINUTE}`,
     ...(files.length > 0 ? files : [...COVERAGE, 'test/**/*.test.ts']),
