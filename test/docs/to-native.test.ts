@@ -33,7 +33,9 @@ class Browser {
       if (value === '') this.cookies.delete(name)
       else this.cookies.set(name, value)
     }
-    return { status: response.status, json: () => response.json() as Promise<unknown> }
+    // express-session sends the head first, and the end once it has saved: who goes on before that has not seen an answer.
+    const text = await response.text()
+    return { status: response.status, json: async () => JSON.parse(text) }
   }
 
   async cart(): Promise<unknown> {
