@@ -55,6 +55,8 @@ describe('the app of docs/from-connect-redis.md', () => {
     for (const name of ['Ada', 'Grace', 'Barbara']) {
       const response = await fetch(`${old}/login/${name}`, { method: 'POST' })
       cookies.push(response.headers.getSetCookie().join().split(';')[0] ?? '')
+      // At the end of the answer it is saved.
+      await response.text()
     }
     const [ada = '', grace = ''] = cookies
     assert.equal(await get(old, ada), 'Ada')
