@@ -36,6 +36,7 @@ export async function answer({ state, keeper }: Opened, response: Response): Pro
   try {
     await commit?.() // guard: commit before the response
   } catch (error) {
+    // Nobody reads it; what its source says to that concerns nobody either, and the commit's error is told.
     copy.body?.cancel(error).catch(() => undefined)
     return leave(jsonResponse(keeper.refuse(error), cookies), { cookies, failed: true }, keeper)
   }
