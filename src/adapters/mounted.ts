@@ -44,8 +44,8 @@ export function guardedOf<Data>(request: object, sessions?: Sessions<Data>): Gua
   return {
     session,
     get subject() {
-      const { userId, roles, authenticatedAt } = session
-      return { userId, roles, authenticatedAt, now: () => store.now() }
+      const { id, userId, roles, authenticatedAt } = session
+      return { userId, roles, authenticatedAt, now: () => store.now(id ?? undefined) }
     },
   }
 }

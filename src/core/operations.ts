@@ -94,8 +94,8 @@ export class Operations {
   /**
    * Whether a touch is due, by this process's idea of the store's clock. A wrong guess costs one command: the store checks again.
    */
-  touchIsDue(record: Pick<SessionRecord, 'lastAccessedAt' | 'idleTimeout'>): boolean {
-    const now = this.settings.store.now()
+  touchIsDue(record: Pick<SessionRecord, 'id' | 'lastAccessedAt' | 'idleTimeout'>): boolean {
+    const now = this.settings.store.now(record.id)
     return now === null || now - record.lastAccessedAt >= touchEvery(this.settings, record.idleTimeout)
   }
 
@@ -107,7 +107,7 @@ export class Operations {
   /** Whether a session is due for a new token. */
   rotationIsDue(record: SessionRecord | null): boolean {
     const { rotateEvery, store } = this.settings
-    const now = store.now()
+    const now = record === null ? null : store.now(record.id)
     if (record === null || rotateEvery === null || now === null) return false
     return now - Number(record.fields.get('_rotated_at') ?? record.createdAt) >= rotateEvery
   }

@@ -119,8 +119,11 @@ export interface SessionStore {
    */
   subscribe(listener: (event: StoreEvent) => void, missed: () => void): Subscription
 
-  /** The store's clock as far as this process knows it, or `null` before it has heard from the store. */
-  now(): number | null
+  /**
+   * The store's clock as far as this process knows it, or `null` before it has heard from the store. A store of several servers
+   * has several clocks: then it is that of the server which holds the session with this id.
+   */
+  now(id?: string): number | null
 
   /**
    * Stops what the store itself has started; a `subscribe` that has not come to anything yet rejects. Never closes a client that

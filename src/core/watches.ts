@@ -168,7 +168,7 @@ export class Watches {
       this.#arm(watched, 0, () => this.#ended(watched.id, 'expired'))
       return
     }
-    const now = this.#operations.settings.store.now()
+    const now = this.#operations.settings.store.now(record.id)
     this.#arm(watched, now === null ? RETRY : Math.max(0, expiresAt(record) - now) + SLACK)
   }
 

@@ -26,20 +26,23 @@ export class Monitoring {
   }
 
   async count(call: StoreCall): Promise<Counts> {
-    const living = `(${await this.#runner.now(call)}`
+    const now = await this.#times(call)
+    const living = (tag: string) => `(${now(tag)}`
     const [guests, members] = await Promise.all([this.#sum('guests', living, call), this.#sum('members', living, call)])
     return { guests, members }
   }
 
   async countUsers(call: StoreCall): Promise<number | null> {
-    return this.#indexed ? this.#sum('users', `(${await this.#runner.now(call)}`, call) : null
+    if (!this.#indexed) return null
+    const now = await this.#times(call)
+    return this.#sum('users', (tag) => `(${now(tag)}`, call)
   }
 
   async countByIdleAge(limits: readonly number[], call: StoreCall): Promise<number[]> {
     this.#mustBeIndexed('countByIdleAge()')
-    const now = await this.#runner.now(call)
-    await this.#dropExpired(now - SETTLED, call)
-    return Promise.all(limits.map((limit) => this.#sum('seen', String(now - limit), call)))
+    const now = await this.#times(call)
+    await this.#dropExpired((tag) => now(tag) - SETTLED, call)
+    return Promise.all(limits.map((limit) => this.#sum('seen', (tag) => String(now(tag) - limit), call)))
   }
 
   async recent(limit: number, page: Page, call: StoreCall): Promise<SessionRecord[]> {
@@ -47,9 +50,21 @@ export class Monitoring {
     return recentSessions({ keys: this.#keys, send: (words) => this.#runner.send(words, call) }, limit, page)
   }
 
+  /** What time it is in each partition, by the clock of the server that holds it. */
+  async #times(call: StoreCall): Promise<(tag: string) => number> {
+    const times = new Map<string, number>()
+    // One after the other: no server is asked for each of its partitions.
+    for (const tag of tags) times.set(tag, await this.#runner.now(this.#keys.guests(tag), call))
+    return (tag) => times.get(tag) as number
+  }
+
   /** How many members of one index of each partition have a score from `least` on. Sent in one turn, so pipelined. */
-  async #sum(index: 'guests' | 'members' | 'users' | 'seen', least: string, call: StoreCall): Promise<number> {
-    const count = (tag: string) => this.#runner.send(['ZCOUNT', this.#keys[index](tag), least, '+inf'], call)
+  async #sum(
+    index: 'guests' | 'members' | 'users' | 'seen',
+    least: (tag: string) => string,
+    call: StoreCall,
+  ): Promise<number> {
+    const count = (tag: string) => this.#runner.send(['ZCOUNT', this.#keys[index](tag), least(tag), '+inf'], call)
     const counts = await Promise.all(tags.map(count))
     return counts.reduce<number>((sum, count) => sum + Number(count), 0)
   }
@@ -58,11 +73,11 @@ export class Monitoring {
    * Takes out of `seen` what has expired by itself, which only `guests` and `members` know: writes do so in their partition,
    * but there may have been none.
    */
-  async #dropExpired(before: number, call: StoreCall): Promise<void> {
+  async #dropExpired(before: (tag: string) => number, call: StoreCall): Promise<void> {
     const drop = async (tag: string, index: 'guests' | 'members') => {
       const key = this.#keys[index](tag)
       while (true) {
-        const words = ['ZRANGE', key, '-inf', String(before), 'BYSCORE', 'LIMIT', '0', String(CHUNK)]
+        const words = ['ZRANGE', key, '-inf', String(before(tag)), 'BYSCORE', 'LIMIT', '0', String(CHUNK)]
         const gone = (await this.#runner.send(words, call)) as string[]
         if (gone.length === 0) return
         await Promise.all([

@@ -80,7 +80,7 @@ class RedisStore implements SessionStore {
     this.#runner = new Runner(connection, onCommand)
     this.#users = new UserSessions(this.#runner, this.#commands)
     this.#monitoring = new Monitoring(this.#runner, this.#commands.keys, monitoring)
-    this.#stopProbing = connection.onReady(() => void probe(connection, this.#runner.clock))
+    this.#stopProbing = connection.onReady((server) => void probe(server, this.#runner.clockOf(server)))
   }
 
   async load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | Adopted | null> {
@@ -134,7 +134,10 @@ class RedisStore implements SessionStore {
     session: NewSession,
     call: StoreCall,
   ): Promise<Ok<Created> | Ended | { status: 'full' } | { status: 'revoked' }> {
-    const begun = session.userId === null ? null : await this.#runner.earliest(session.begun, call)
+    const begun =
+      session.userId === null
+        ? null
+        : await this.#runner.earliest(session.begun, this.#commands.keys.session(session.id), call)
     let others: readonly string[] = []
     while (true) {
       const [status, detail, evicted, replaced, existed] = await this.#runner.run(
@@ -234,7 +237,7 @@ class RedisStore implements SessionStore {
     // Somebody has taken the TTL away: nothing here is immortal.
     const at = expiresAt(record)
     await this.#runner.send(['PEXPIREAT', this.#commands.keys.session(record.id), String(at), 'NX'], call) // guard: lost TTL
-    const now = await this.#runner.now(call)
+    const now = await this.#runner.now(this.#commands.keys.session(record.id), call)
     return now < at ? at - now : null
   }
 
@@ -258,8 +261,8 @@ class RedisStore implements SessionStore {
     return subscribe(this.#connection, this.#commands.keys.channel, listener, missed)
   }
 
-  now(): number | null {
-    return this.#runner.clock.now()
+  now(id?: string): number | null {
+    return this.#runner.known(id && this.#commands.keys.session(id))
   }
 
   async close(): Promise<void> {

@@ -1,16 +1,16 @@
 import { giveUp } from '../core/deadline.ts'
 import type { Ok, Reply, SessionRef, StoreCall } from '../core/store.ts'
-import type { RedisConnection } from './clients/connection.ts'
+import type { RedisConnection, Server } from './clients/connection.ts'
 import { RedisClock, toInstant } from './clock.ts'
 import { evalCommand, type ScriptCall } from './commands.ts'
-import { isReply, storeError } from './errors.ts'
+import { isReply, NotSentError, storeError } from './errors.ts'
 
 /** A reply of several words, the first of which says what became of the call. */
 export type Words = readonly unknown[]
 
-/** Sends commands and runs scripts over one connection, and hears from the answers what time it is there. */
+/** Sends commands and runs scripts over one connection, and hears from the answers what time it is where they come from. */
 export class Runner {
-  readonly clock: RedisClock = new RedisClock()
+  readonly #clocks = new WeakMap<Server, RedisClock>()
   readonly #connection: RedisConnection
   readonly #onCommand: ((words: readonly string[]) => void) | undefined
 
@@ -19,12 +19,16 @@ export class Runner {
     this.#onCommand = onCommand
   }
 
-  async send(words: readonly string[], call: StoreCall): Promise<unknown> {
+  send(words: readonly string[], call: StoreCall, sentTo?: (server: Server) => void): Promise<unknown> {
+    return this.#send(words, call, () => this.#connection.send(words, call, sentTo))
+  }
+
+  async #send<T>(words: readonly string[], call: StoreCall, send: () => Promise<T>): Promise<T> {
     this.#onCommand?.(words)
     // Also after one that was refused, as with NOSCRIPT: from here on nobody knows what becomes of this one.
     call.outcome = 'unknown' // guard: unknown again
     try {
-      return await this.#connection.send(words, call)
+      return await send()
     } catch (error) {
       const failure = storeError(error)
       // What an operation has sent before this was answered, so the whole of it has not been carried out either.
@@ -35,16 +39,19 @@ export class Runner {
 
   /** By EVALSHA, then whole when the server does not know the script. The only place that runs scripts. */
   async run(script: ScriptCall, call: StoreCall): Promise<Words> {
-    const sentAt = performance.now()
+    let sent: { server: Server; at: number } | undefined
+    const sentTo = (server: Server) => {
+      sent = { server, at: performance.now() }
+    }
     let words: Words
     try {
-      words = (await this.send(evalCommand(script), call)) as Words
+      words = (await this.send(evalCommand(script), call, sentTo)) as Words
     } catch (error) {
       if (!isReply(error, 'NOSCRIPT')) throw error // guard: only NOSCRIPT
       if (call.expired) giveUp(call) // guard: deadline
-      words = (await this.send(evalCommand(script, 'EVAL'), call)) as Words
+      words = (await this.send(evalCommand(script, 'EVAL'), call, sentTo)) as Words
     }
-    if (words[0] === 'ok') this.clock.heard(Number(words[1]), sentAt)
+    if (words[0] === 'ok' && sent !== undefined) this.clockOf(sent.server).heard(Number(words[1]), sent.at)
     return words
   }
 
@@ -59,20 +66,44 @@ export class Runner {
     return words
   }
 
-  /** Redis's time, asked for only if no answer has told it yet. */
-  async now(call: StoreCall): Promise<number> {
-    return this.clock.now() ?? (await this.#ask(call))
+  /** The clock of one server: those of the servers of a cluster differ. */
+  clockOf(server: Server): RedisClock {
+    let clock = this.#clocks.get(server)
+    if (clock === undefined) {
+      clock = new RedisClock()
+      this.#clocks.set(server, clock)
+    }
+    return clock
   }
 
-  /** Redis's time at an instant of `performance.now()`, at the earliest. */
-  async earliest(instant: number, call: StoreCall): Promise<number> {
-    if (this.clock.now() === null) await this.#ask(call)
-    return this.clock.earliest(instant)
+  /** The time where a key is (none given: anywhere), or `null` if no answer has told it yet. */
+  known(key?: string): number | null {
+    const server = this.#connection.serverOf(key)
+    return server === null ? null : this.clockOf(server).now()
   }
 
-  async #ask(call: StoreCall): Promise<number> {
-    const sentAt = performance.now()
-    return this.clock.heard(toInstant(await this.send(['TIME'], call)), sentAt)
+  /** The time where a key is, asked for only if no answer has told it yet. */
+  async now(key: string, call: StoreCall): Promise<number> {
+    return this.known(key) ?? ((await this.#ask(key, call)).now() as number)
+  }
+
+  /** The time where a key is at an instant of `performance.now()`, at the earliest. */
+  async earliest(instant: number, key: string, call: StoreCall): Promise<number> {
+    const server = this.#connection.serverOf(key)
+    const known = server === null || this.clockOf(server).now() === null ? null : this.clockOf(server)
+    return (known ?? (await this.#ask(key, call))).earliest(instant)
+  }
+
+  async #ask(key: string, call: StoreCall): Promise<RedisClock> {
+    return this.#send(['TIME'], call, async () => {
+      const server = this.#connection.serverOf(key)
+      if (server === null) throw new NotSentError('No server is known to hold the key')
+      const sentAt = performance.now()
+      const reply = await server.send(['TIME'], call)
+      const clock = this.clockOf(server)
+      clock.heard(toInstant(reply), sentAt)
+      return clock
+    })
   }
 }
 

@@ -233,7 +233,7 @@ describe('a touch on the way', () => {
     const operations = operationsOn(store, { touchInterval: 1000 })
     const isDue = (now: number | null, lastAccessedAt: number, idleTimeout = 60_000) => {
       store.now = () => now
-      return operations.touchIsDue({ lastAccessedAt, idleTimeout })
+      return operations.touchIsDue({ id: 'any', lastAccessedAt, idleTimeout })
     }
     assert.deepEqual([isDue(5000, 4001), isDue(5000, 4000), isDue(5000, 0), isDue(null, 0)], [false, true, true, true])
     assert.deepEqual([isDue(5000, 4901, 200), isDue(5000, 4900, 200)], [false, true])

@@ -1,15 +1,23 @@
 import type { StoreCall, Subscription } from '../../core/store.ts'
 import { warnOnce } from '../../core/warn.ts'
 
-/** What the store asks of a Redis connection, whichever client is behind it. */
-export interface RedisConnection {
+/** One server, with one clock. */
+export interface Server {
   /**
    * Sends one command and gives its reply: strings, integers, `null` and arrays of these; a map as a flat array. Rejects with
    * the client's own error, or a `NotSentError`.
    */
   send(words: readonly string[], call: StoreCall): Promise<unknown>
-  /** Calls `listener` now if connected, and each time that the connection is ready again. Returns a function that stops it. */
-  onReady(listener: () => void): () => void
+}
+
+/** What the store asks of a Redis connection, whichever client is behind it. */
+export interface RedisConnection extends Server {
+  /** @param sentTo told which server it goes to, as it is sent; more than once where a server says that another one has the key */
+  send(words: readonly string[], call: StoreCall, sentTo?: (server: Server) => void): Promise<unknown>
+  /** The server that holds a key (none given: any), as far as the client knows. */
+  serverOf(key?: string): Server | null
+  /** Calls `listener` for each server that is connected, and each time that one is again. Returns a function that stops it. */
+  onReady(listener: (server: Server) => void): () => void
   /** Listens to a channel over a connection of its own. Calls `missed` each time that it listens again after that was lost. */
   subscribe(channel: string, listener: (message: string) => void, missed: () => void): Subscription
 }

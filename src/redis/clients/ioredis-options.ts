@@ -9,6 +9,7 @@ export interface IoredisOptions {
   readonly replyMapping?: unknown
   readonly readOnly?: unknown
   readonly role?: unknown
+  readonly sentinels?: unknown
 }
 
 interface Refusal {
@@ -20,7 +21,7 @@ interface Refusal {
 const isSet = (value: unknown) => Boolean(value)
 
 /** All others only decide how the client connects, or concern commands that wait in its queue, where none of ours does. */
-const REFUSED: Record<keyof IoredisOptions, Refusal> = {
+const REFUSED: Record<Exclude<keyof IoredisOptions, 'sentinels'>, Refusal> = {
   autoResendUnfulfilledCommands: {
     isUnsafe: (value) => value !== false,
     instead: 'autoResendUnfulfilledCommands: false',

@@ -1,6 +1,6 @@
 import type { StoreCall, Subscription } from '../../core/store.ts'
 import { NotSentError, ReplyError, storeError } from '../errors.ts'
-import { hearErrors, ignored, type Listener, type RedisConnection } from './connection.ts'
+import { hearErrors, ignored, type Listener, type RedisConnection, type Server } from './connection.ts'
 import { checkOptions, type IoredisOptions } from './ioredis-options.ts'
 
 /** The part of an ioredis 5 or 6 client, or of an iovalkey client, that coatcheck uses. */
@@ -56,12 +56,17 @@ class IoredisConnection implements RedisConnection {
   readonly #client: IoredisClient
   /** Calls that wait for the connection. */
   readonly #waiting = new Set<Waiting>()
+  #server: Server = this
   /** Commands without an answer. */
   readonly #sent = new Set<(error: Error) => void>()
 
   constructor(client: IoredisClient) {
     this.#client = client
-    client.on('ready', () => this.#settle(({ resolve }) => resolve()))
+    client.on('ready', () => {
+      // Sentinels may have named another server, which has a clock of its own.
+      if (client.options.sentinels != null) this.#server = { send: (words, call) => this.send(words, call) } // guard: another server
+      this.#settle(({ resolve }) => resolve())
+    })
     client.on('end', () => this.#settle(({ reject }) => reject(new NotSentError('The client is closed'))))
     // Nothing else would tell: a command that is not resent is forgotten by the client, and never settled.
     client.on('close', () => {
@@ -74,8 +79,13 @@ class IoredisConnection implements RedisConnection {
    * What cannot be sent now waits here, not in the client's queue: from there nothing can be withdrawn, and it would be carried
    * out whenever the connection comes back, long after its deadline.
    */
-  async send([name = '', ...args]: readonly string[], call: StoreCall): Promise<unknown> {
+  async send(
+    [name = '', ...args]: readonly string[],
+    call: StoreCall,
+    sentTo?: (server: Server) => void,
+  ): Promise<unknown> {
     while (!this.#canSend()) await this.#ready(call.signal) // guard: not queued
+    sentTo?.(this.#server)
     return new Promise((resolve, reject) => {
       const settle = <T>(how: (value: T) => void) => {
         return (value: T) => {
@@ -89,10 +99,15 @@ class IoredisConnection implements RedisConnection {
     })
   }
 
-  onReady(listener: () => void): () => void {
-    this.#client.on('ready', listener)
-    if (this.#canSend()) listener()
-    return () => void this.#client.off('ready', listener)
+  serverOf(): Server {
+    return this.#server
+  }
+
+  onReady(listener: (server: Server) => void): () => void {
+    const tell = () => listener(this.#server)
+    this.#client.on('ready', tell)
+    if (this.#canSend()) tell()
+    return () => void this.#client.off('ready', tell)
   }
 
   subscribe(channel: string, listener: (message: string) => void, missed: () => void): Subscription {

@@ -44,20 +44,24 @@ export function isNodeRedis(client: object): client is NodeRedisClient {
 
 export function nodeRedis(client: NodeRedisClient): RedisConnection {
   hearErrors(client) // guard: connection errors
-  return {
-    send(words, call) {
+  const connection: RedisConnection = {
+    send(words, call, sentTo) {
+      sentTo?.(connection)
       // Only while the connection is away does a command wait in the client's queue, where it can be withdrawn.
       return client.isReady
         ? client.sendCommand(words, COMMAND_OPTIONS)
         : client.sendCommand(words, { ...COMMAND_OPTIONS, abortSignal: call.signal })
     },
+    serverOf: () => connection,
     onReady(listener) {
-      client.on('ready', listener)
-      if (client.isReady) listener()
-      return () => void client.off('ready', listener)
+      const tell = () => listener(connection)
+      client.on('ready', tell)
+      if (client.isReady) tell()
+      return () => void client.off('ready', tell)
     },
     subscribe(channel, listener, missed) {
       return listenOn(client.duplicate(), channel, listener, missed)
     },
   }
+  return connection
 }
