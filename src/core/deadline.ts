@@ -13,6 +13,7 @@ export function withDeadline<T>(
   late?: (value: T) => void,
 ): Promise<T> {
   const call = new Call()
+  const overdue = () => (call.outcome === 'none' && call.refusal) || timeout(operation, ms, call.outcome)
   return new Promise<T>((resolve, reject) => {
     let settled = false
     const timer = setTimeout(() => {
@@ -22,7 +23,7 @@ export function withDeadline<T>(
       setImmediate(() => {
         if (settled) return
         settled = true
-        reject(timeout(operation, ms, call.outcome))
+        reject(overdue())
       })
     }, ms)
     const settle = (finish: () => void): boolean => {
@@ -37,7 +38,7 @@ export function withDeadline<T>(
         if (!settle(() => resolve(value))) late?.(value)
       },
       (error: unknown) => {
-        settle(() => reject(call.expired && call.outcome === 'none' ? timeout(operation, ms, 'none') : error))
+        settle(() => reject(call.expired && call.outcome === 'none' ? overdue() : error))
       },
     )
   })
@@ -64,6 +65,7 @@ function timeout(operation: string, ms: number, outcome: Outcome): StoreError {
 /** An AbortController costs more than the whole bookkeeping of a call, and only a waiting queue needs one. */
 class Call implements StoreCall {
   outcome: Outcome = 'unknown'
+  refusal: Error | undefined
   #expired = false
   #controller: AbortController | undefined
 

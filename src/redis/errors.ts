@@ -4,13 +4,18 @@ import { type Outcome, StoreError, type StoreErrorCode } from '../core/errors.ts
 const REPLY = /^([A-Z][A-Z0-9]*)(?: |$)/
 /** The server cannot serve at the moment, and has done nothing. */
 const AWAY = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN', 'MISCONF', 'NOREPLICAS', 'BUSY'])
+/** Of these, what passes by itself: a server that starts, a replica that has yet to be made master, slots on their way. */
+const PASSING = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN'])
 /** Refused before the command ran. */
-const REFUSED = new Set(['NOSCRIPT', 'NOAUTH', 'WRONGPASS', 'NOPERM'])
+const REFUSED = new Set(['NOSCRIPT', 'NOAUTH', 'WRONGPASS', 'NOPERM', 'MOVED', 'ASK', 'CROSSSLOT'])
 /** What node-redis rejects with when a command has not left the process. */
 const NOT_SENT = /client is (?:closed|offline)|queue is full|command was aborted/i
 
 /** What a connection rejects with when it has not given a command to its client. */
 export class NotSentError extends Error {}
+
+/** What a connection to several servers rejects with when there is no way to the one that holds a key, or not yet. */
+export class AwayError extends NotSentError {}
 
 /** Redis answered with an error. Only the first word of the answer is kept: the rest may quote arguments. */
 export class ReplyError extends StoreError {
@@ -27,6 +32,11 @@ export class ReplyError extends StoreError {
 /** Whether an error is Redis's answer that begins with this word. */
 export function isReply(error: unknown, word: string): boolean {
   return error instanceof ReplyError && error.word === word
+}
+
+/** Whether a command has not been carried out, and may well be if it is sent again in a moment. */
+export function mayPass(error: StoreError): boolean {
+  return error.cause instanceof AwayError || (error instanceof ReplyError && PASSING.has(error.word))
 }
 
 /** What a Redis client rejected with, as ours. */
@@ -47,10 +57,6 @@ function refused(word: string): ReplyError {
 function unavailable(error: unknown): StoreError {
   const notSent = error instanceof NotSentError || (error instanceof Error && NOT_SENT.test(error.message))
   const hint = notSent ? 'The command was not sent.' : 'Whether the command was carried out is unknown.'
-  return new StoreError(
-    'ERR_STORE_UNAVAILABLE',
-    `There is no connection to Redis. ${hint}`,
-    notSent ? 'none' : 'unknown',
-    error,
-  )
+  const reason = error instanceof AwayError ? error.message : 'There is no connection to Redis'
+  return new StoreError('ERR_STORE_UNAVAILABLE', `${reason}. ${hint}`, notSent ? 'none' : 'unknown', error)
 }

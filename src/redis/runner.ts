@@ -1,9 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { giveUp } from '../core/deadline.ts'
 import type { Ok, Reply, SessionRef, StoreCall } from '../core/store.ts'
 import type { RedisConnection, Server } from './clients/connection.ts'
 import { RedisClock, toInstant } from './clock.ts'
 import { evalCommand, type ScriptCall } from './commands.ts'
-import { isReply, NotSentError, storeError } from './errors.ts'
+import { AwayError, isReply, mayPass, storeError } from './errors.ts'
+
+/** Milliseconds between what was refused for a passing reason and the next attempt: the first time, and at most. */
+const FIRST_WAIT = 4
+const LONGEST_WAIT = 100
 
 /** A reply of several words, the first of which says what became of the call. */
 export type Words = readonly unknown[]
@@ -25,15 +30,22 @@ export class Runner {
 
   async #send<T>(words: readonly string[], call: StoreCall, send: () => Promise<T>): Promise<T> {
     this.#onCommand?.(words)
-    // Also after one that was refused, as with NOSCRIPT: from here on nobody knows what becomes of this one.
-    call.outcome = 'unknown' // guard: unknown again
-    try {
-      return await send()
-    } catch (error) {
-      const failure = storeError(error)
-      // What an operation has sent before this was answered, so the whole of it has not been carried out either.
-      if (failure.outcome === 'none') call.outcome = 'none' // guard: not carried out
-      throw failure
+    for (let attempt = 0; ; attempt++) {
+      // Also after one that was refused, as with NOSCRIPT: from here on nobody knows what becomes of this one.
+      call.outcome = 'unknown' // guard: unknown again
+      try {
+        const reply = await send()
+        call.refusal = undefined
+        return reply
+      } catch (error) {
+        const failure = storeError(error)
+        // What an operation has sent before this was answered, so the whole of it has not been carried out either.
+        if (failure.outcome === 'none') call.outcome = 'none' // guard: not carried out
+        if (!mayPass(failure)) throw failure
+        call.refusal = failure // guard: what the deadline says
+        await aWhile(attempt, call.signal)
+        if (call.expired) throw failure // guard: deadline
+      }
     }
   }
 
@@ -97,7 +109,7 @@ export class Runner {
   async #ask(key: string, call: StoreCall): Promise<RedisClock> {
     return this.#send(['TIME'], call, async () => {
       const server = this.#connection.serverOf(key)
-      if (server === null) throw new NotSentError('No server is known to hold the key')
+      if (server === null) throw new AwayError('No server of Redis is known to hold the session')
       const sentAt = performance.now()
       const reply = await server.send(['TIME'], call)
       const clock = this.clockOf(server)
@@ -105,6 +117,13 @@ export class Runner {
       return clock
     })
   }
+}
+
+/** Waits a little, and longer from time to time; no longer than until the call is withdrawn. */
+async function aWhile(attempt: number, signal: AbortSignal): Promise<void> {
+  // Not all at once: those who were refused together would come back together.
+  const ms = Math.min(FIRST_WAIT * 2 ** attempt, LONGEST_WAIT) * (0.5 + Math.random() / 2)
+  await pause(ms, undefined, { signal }).catch(() => undefined)
 }
 
 /** The answer that scripts on a session give, once `ok` has read the rest of it. */
