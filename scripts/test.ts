@@ -18,6 +18,7 @@ const LONG = {
   CONTRACT_CLIENTS: 'all',
   RACES_IN_FULL: 'all',
   USER_SESSIONS: '100000',
+  EVERY_CLIENT: 'yes',
 }
 const COVERAGE = [
   '--experimental-test-coverage',

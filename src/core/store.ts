@@ -115,7 +115,8 @@ export interface SessionStore {
   recent(limit: number, page: Page, call: StoreCall): Promise<SessionRecord[]>
 
   /**
-   * Has `listener` told of what all processes do to sessions. `missed`: messages may have been lost, since the connection was.
+   * Has `listener` told of what all processes do to sessions: of each partition's in the order in which it happens. `missed`:
+   * messages may have been lost, since the connection was.
    */
   subscribe(listener: (event: StoreEvent) => void, missed: () => void): Subscription
 

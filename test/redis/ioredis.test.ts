@@ -61,9 +61,15 @@ for (const [name, { Redis, Cluster }] of Object.entries(LIBRARIES)) {
       assert.throws(() => redisStore(client), { code: 'ERR_CONFIG', message })
     })
 
-    it('is refused when it is a cluster', () => {
-      const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true })
-      assert.throws(() => redisStore(cluster as never), { code: 'ERR_CONFIG', message: /takes a client of one server/ })
+    it('is refused as a cluster whose nodes are as they are by default, or worse', () => {
+      for (const redisOptions of [undefined, {}, { autoResendUnfulfilledCommands: false, stringNumbers: true }]) {
+        const options = redisOptions === undefined ? {} : { redisOptions }
+        const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true, ...options })
+        const message = redisOptions?.stringNumbers
+          ? /It needs in redisOptions: stringNumbers: false/
+          : /It needs in redisOptions: autoResendUnfulfilledCommands: false/
+        assert.throws(() => redisStore(cluster), { code: 'ERR_CONFIG', message })
+      }
     })
 
     it('is taken with Sentinels, which name a master', () => {

@@ -1,23 +1,28 @@
 import { ConfigError } from '../../core/errors.ts'
 import type { RedisConnection } from './connection.ts'
 import { type IoredisClient, ioredis, isIoredis } from './ioredis.ts'
+import { type IoredisCluster, ioredisCluster, isIoredisCluster } from './ioredis-cluster.ts'
 import { isNodeRedis, type NodeRedisClient, nodeRedis } from './node-redis.ts'
+import { isNodeRedisCluster, type NodeRedisCluster, nodeRedisCluster } from './node-redis-cluster.ts'
 
-/** A client of one server: node-redis 5 or 6, ioredis 5 or 6, or iovalkey. */
-export type RedisClient = NodeRedisClient | IoredisClient
+/** A client of one server or of a cluster: node-redis 5 or 6, ioredis 5 or 6, or iovalkey. */
+export type RedisClient = NodeRedisClient | NodeRedisCluster | IoredisClient | IoredisCluster
 
 /**
  * The only place that tells clients apart.
- * @throws ConfigError for what is no client of a single server, and for one whose options are unsafe
+ * @throws ConfigError for what is no client that is known here, and for one whose options are unsafe
  */
 export function connectionOf(client: RedisClient): RedisConnection {
   if (typeof client === 'object' && client !== null) {
+    if (isIoredisCluster(client)) return ioredisCluster(client)
     if (isIoredis(client)) return ioredis(client)
+    if (isNodeRedisCluster(client)) return nodeRedisCluster(client)
     if (isNodeRedis(client)) return nodeRedis(client)
   }
   throw new ConfigError(
-    'redisStore takes a client of one server: of node-redis 5 or 6, as in redisStore(await createClient().connect()), of ' +
-      'ioredis 5 or 6 or of iovalkey, as in redisStore(new Redis({ autoResendUnfulfilledCommands: false })). ' +
-      'A cluster, a sentinel of node-redis or another library is not supported yet.',
+    'redisStore takes a client of one server or of a cluster: of node-redis 5 or 6, as in redisStore(await ' +
+      'createClient().connect()) or createCluster(…), of ioredis 5 or 6 or of iovalkey, as in redisStore(new Redis({ ' +
+      'autoResendUnfulfilledCommands: false })) or new Cluster([…], { redisOptions: { autoResendUnfulfilledCommands: ' +
+      'false } }). A sentinel of node-redis, a pool or another library is not supported.',
   )
 }

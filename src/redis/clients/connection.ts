@@ -18,8 +18,11 @@ export interface RedisConnection extends Server {
   serverOf(key?: string): Server | null
   /** Calls `listener` for each server that is connected, and each time that one is again. Returns a function that stops it. */
   onReady(listener: (server: Server) => void): () => void
-  /** Listens to a channel over a connection of its own. Calls `missed` each time that it listens again after that was lost. */
-  subscribe(channel: string, listener: (message: string) => void, missed: () => void): Subscription
+  /**
+   * Listens to a channel over a connection of its own. Calls `missed` each time that it listens again after that was lost.
+   * @param lost told when the connection is lost
+   */
+  subscribe(channel: string, listener: (message: string) => void, missed: () => void, lost?: () => void): Subscription
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: as Node's own EventEmitter types its listeners

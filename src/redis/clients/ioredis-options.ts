@@ -55,15 +55,18 @@ const REFUSED: Record<Exclude<keyof IoredisOptions, 'sentinels'>, Refusal> = {
   },
 }
 
-/** @throws ConfigError that names every unsafe option, and what to set instead */
-export function checkOptions(options: IoredisOptions): void {
+/**
+ * @param within the option that holds these
+ * @throws ConfigError that names every unsafe option, and what to set instead
+ */
+export function checkOptions(options: IoredisOptions, within?: string): void {
   const wrong = Object.entries(REFUSED).filter(([name, { isUnsafe }]) =>
     isUnsafe(options[name as keyof IoredisOptions]),
   )
   if (wrong.length === 0) return
   const instead = wrong.map(([, refusal]) => `${refusal.instead} (${refusal.because})`)
   throw new ConfigError(
-    `redisStore cannot use this client as it is configured. It needs: ${instead.join('; ')}. Where the application needs ` +
+    `redisStore cannot use this client as it is configured. It needs${within ? ` in ${within}` : ''}: ${instead.join('; ')}. Where the application needs ` +
       'other options, give redisStore a client of its own: client.duplicate({ … }).',
   )
 }

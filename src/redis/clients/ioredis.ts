@@ -37,10 +37,17 @@ const connections = new WeakMap<IoredisClient, RedisConnection>()
 
 /** @throws ConfigError when the client's options are unsafe */
 export function ioredis(client: IoredisClient): RedisConnection {
-  let connection = connections.get(client)
-  if (connection === undefined) {
+  if (!connections.has(client)) {
     checkOptions(client.options) // guard: unsafe options
     hearErrors(client) // guard: connection errors of ioredis
+  }
+  return ioredisNode(client)
+}
+
+/** Likewise, for a client whose options are known to be safe and whose errors the cluster that it belongs to hears. */
+export function ioredisNode(client: IoredisClient): RedisConnection {
+  let connection = connections.get(client)
+  if (connection === undefined) {
     connection = new IoredisConnection(client)
     connections.set(client, connection)
   }
@@ -110,11 +117,17 @@ class IoredisConnection implements RedisConnection {
     return () => void this.#client.off('ready', tell)
   }
 
-  subscribe(channel: string, listener: (message: string) => void, missed: () => void): Subscription {
+  subscribe(
+    channel: string,
+    listener: (message: string) => void,
+    missed: () => void,
+    lost: () => void = ignored,
+  ): Subscription {
     // It subscribes again here and not by itself, since it does not tell when it has done so.
     const subscriber = this.#client.duplicate({ autoResubscribe: false, lazyConnect: false })
     // Its errors are those of the client, which somebody listens to.
     subscriber.on('error', ignored)
+    subscriber.on('close', lost)
     subscriber.on('message', (_channel: string, message: string) => listener(message))
     let stop: (error: Error) => void = ignored
     const end = (reason: Error = new NotSentError('Nobody listens any more')) => {

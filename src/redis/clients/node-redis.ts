@@ -42,7 +42,12 @@ export function isNodeRedis(client: object): client is NodeRedisClient {
   return typeof sendCommand === 'function' && typeof isReady === 'boolean' && sendCommand.length <= 2
 }
 
+/** One for each client: it is one server, with one clock. */
+const connections = new WeakMap<NodeRedisClient, RedisConnection>()
+
 export function nodeRedis(client: NodeRedisClient): RedisConnection {
+  const known = connections.get(client)
+  if (known !== undefined) return known
   hearErrors(client) // guard: connection errors
   const connection: RedisConnection = {
     send(words, call, sentTo) {
@@ -59,9 +64,10 @@ export function nodeRedis(client: NodeRedisClient): RedisConnection {
       if (client.isReady) tell()
       return () => void client.off('ready', tell)
     },
-    subscribe(channel, listener, missed) {
-      return listenOn(client.duplicate(), channel, listener, missed)
+    subscribe(channel, listener, missed, lost) {
+      return listenOn(client.duplicate(), channel, listener, missed, lost)
     },
   }
+  connections.set(client, connection)
   return connection
 }

@@ -1,6 +1,7 @@
 import { StoreError } from '../../core/errors.ts'
 import type { Subscription } from '../../core/store.ts'
 import { ReplyError, storeError } from '../errors.ts'
+import { ignored } from './connection.ts'
 import type { NodeRedisSubscriber } from './node-redis.ts'
 
 /**
@@ -12,6 +13,7 @@ export function listenOn(
   channel: string,
   listener: (message: string) => void,
   missed: () => void,
+  lost: () => void = ignored,
 ): Subscription {
   let ended = false
   // node-redis 5 forgets a socket that is destroyed just when it connects, and leaves it open: the attempt has to end first.
@@ -24,7 +26,10 @@ export function listenOn(
     close()
   }
   // Its errors are those of the client that it is a copy of, which somebody listens to.
-  subscriber.on('error', attempted)
+  subscriber.on('error', () => {
+    attempted()
+    lost()
+  })
   subscriber.on('connect', attempted)
   subscriber.on('reconnecting', () => {
     connecting = true

@@ -9,7 +9,7 @@ for (const client of clients) createSessions({ store: redisStore(client) })
 
 createSessions({ store: redisStore(new IoRedis('redis://localhost:6379', options)) })
 createSessions({ store: redisStore(new IoValkey('redis://localhost:6379', options), { prefix: 'shop:' }) })
-// @ts-expect-error A cluster is not supported yet.
-redisStore(new IoRedis.Cluster(['redis://localhost:6379'], { lazyConnect: true }))
-// @ts-expect-error Nor are options.
+redisStore(new IoRedis.Cluster(['redis://localhost:6379'], { lazyConnect: true, redisOptions: options }))
+redisStore(new IoValkey.Cluster(['redis://localhost:6379'], { lazyConnect: true, redisOptions: options }))
+// @ts-expect-error Options are no client.
 redisStore(options)

@@ -1,0 +1,98 @@
+import { hearErrors, ignored, type Listener, type RedisConnection, type Server } from './connection.ts'
+import { type NodeRedisClient, nodeRedis } from './node-redis.ts'
+import { RoutedConnection, type Servers } from './routed.ts'
+import { slotOf } from './slots.ts'
+
+/** The part of a node-redis 5 or 6 cluster that coatcheck uses. */
+export interface NodeRedisCluster {
+  readonly isOpen: boolean
+  readonly masters: readonly NodeRedisNode[]
+  /** Absent where no server has the slot. */
+  readonly slots: readonly { readonly master: NodeRedisNode }[]
+  readonly nodeByAddress: ReadonlyMap<string, NodeRedisNode>
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own type is generic over all that a node can be made with
+  nodeClient(node: any): Promise<unknown>
+  on(event: string, listener: Listener): unknown
+  off(event: string, listener: Listener): unknown
+  listenerCount(event: string): number
+  readonly _slots: {
+    // biome-ignore lint/suspicious/noExplicitAny: as nodeClient
+    rediscover(startWith: any): Promise<void>
+  }
+}
+
+interface NodeRedisNode {
+  readonly client?: NodeRedisNodeClient | undefined
+}
+
+interface NodeRedisNodeClient extends NodeRedisClient {
+  // biome-ignore lint/suspicious/noExplicitAny: as nodeClient
+  readonly options?: any
+}
+
+/** Whether something is a cluster of node-redis. */
+export function isNodeRedisCluster(client: object): client is NodeRedisCluster {
+  const { masters, slots, nodeClient } = client as Partial<NodeRedisCluster>
+  return Array.isArray(masters) && Array.isArray(slots) && typeof nodeClient === 'function'
+}
+
+export function nodeRedisCluster(cluster: NodeRedisCluster): RedisConnection {
+  hearErrors(cluster) // guard: connection errors of a node-redis cluster
+  return new RoutedConnection(new NodeRedisServers(cluster))
+}
+
+class NodeRedisServers implements Servers {
+  readonly #cluster: NodeRedisCluster
+
+  constructor(cluster: NodeRedisCluster) {
+    this.#cluster = cluster
+  }
+
+  get isClosed(): boolean {
+    return !this.#cluster.isOpen
+  }
+
+  of(key?: string): RedisConnection | null {
+    if (key !== undefined) return this.#usable(this.#cluster.slots[slotOf(key)]?.master)
+    const any = oneOf(this.#ready()) ?? oneOf(this.#cluster.masters)
+    return this.#usable(any)
+  }
+
+  at(address: string): RedisConnection | null {
+    return this.#usable(this.#cluster.nodeByAddress.get(address))
+  }
+
+  async refresh(): Promise<void> {
+    const any = oneOf(this.#ready()) ?? oneOf(this.#cluster.masters)
+    // Asks that server which one holds what, then all that have been known at first.
+    await this.#cluster._slots.rediscover(any?.client)
+  }
+
+  onReady(listener: (server: Server) => void): () => void {
+    const tell = (ready: { host: string; port: number }) => {
+      for (const { client } of this.#ready()) {
+        const { host, port } = client?.options?.socket ?? {}
+        if (client && host === ready.host && port === ready.port) listener(nodeRedis(client))
+      }
+    }
+    this.#cluster.on('node-ready', tell)
+    for (const { client } of this.#ready()) if (client) listener(nodeRedis(client))
+    return () => void this.#cluster.off('node-ready', tell)
+  }
+
+  #ready(): NodeRedisNode[] {
+    return this.#cluster.masters.filter(({ client }) => client?.isReady)
+  }
+
+  /** Never while its connection is away: what waits in a node's queue would not follow when another one takes its place. */
+  #usable(node: NodeRedisNode | undefined): RedisConnection | null {
+    if (node?.client?.isReady) return nodeRedis(node.client)
+    // With `minimizeConnections`, it connects when it is first needed.
+    if (node !== undefined && node.client === undefined) this.#cluster.nodeClient(node).catch(ignored)
+    return null
+  }
+}
+
+function oneOf<T>(list: readonly T[]): T | undefined {
+  return list[Math.floor(Math.random() * list.length)]
+}

@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { newToken } from '../../src/core/token.ts'
+import { createSessions, type Sessions, type SessionsOptions, StoreError } from '../../src/index.ts'
+import { redisStore } from '../../src/redis.ts'
+import { eventually } from '../support/http.ts'
+import { type ClusterNode, type RedisCluster, startCluster } from '../support/redis-cluster.ts'
+import { CLUSTER_CLIENTS, clientsToTry, type NewManyClient } from './cluster-clients.ts'
+import { assertConsistent } from './consistency.ts'
+import { keysOf, newPrefix } from './support.ts'
+
+interface Data {
+  views: number
+}
+
+// What a store does while the servers of a cluster come and go, and hand slots to each other.
+
+for (const [name, newClient] of clientsToTry(CLUSTER_CLIENTS)) {
+  describe(`with a cluster and ${name}, a session`, { timeout: 120_000 }, () => {
+    let cluster: RedisCluster
+    before(async () => {
+      cluster = await startCluster()
+    })
+    after(() => cluster.stop())
+
+    it('is followed to another server at each step of its move, and counts each increment once', async (t) => {
+      const { sessions, prefix, masterOf } = await open(t, cluster, newClient)
+      const { token, id } = await sessions.create({ views: 0 }, { userId: 'ada' })
+      const key = keysOf(prefix, id, 'ada').session
+      const { node: from, slot } = await masterOf(id)
+      const to = (await cluster.masters()).find((node) => node !== from) ?? assert.fail()
+      const move = cluster.move(slot, from, to)
+
+      await move.begin()
+      assert.deepEqual((await sessions.load(token))?.data, { views: 0 })
+      await move.keys([key])
+      // The new server answers only who asks it to.
+      assert.deepEqual((await sessions.peek(token))?.data, { views: 0 })
+      // Some of its keys are here and some there: it has to wait for the others.
+      const increments = Promise.all([1, 2, 3].map(() => sessions.increment(token, 'views')))
+      await assertStaysPending(increments)
+      await move.keys()
+      await move.end()
+      assert.deepEqual((await increments).sort(), [1, 2, 3])
+      assert.deepEqual((await sessions.load(token))?.data, { views: 3 })
+      assert.equal((await sessions.user('ada').list()).length, 1)
+      assert.equal(await sessions.user('ada').revokeAll(), 1)
+      for (const { client } of await cluster.masters()) await assertConsistent(client, prefix)
+    })
+
+    it('whose slot does not settle fails at its deadline, with nothing done, and says why', async (t) => {
+      const { sessions, prefix, masterOf } = await open(t, cluster, newClient, { storeTimeout: 200 })
+      const { token, id } = await sessions.create({ views: 0 })
+      const { node: from, slot } = await masterOf(id)
+      const to = (await cluster.masters()).find((node) => node !== from) ?? assert.fail()
+      const move = cluster.move(slot, from, to)
+      await move.begin()
+      await move.keys([keysOf(prefix, id).session])
+      await assert.rejects(sessions.increment(token, 'views'), {
+        code: 'ERR_STORE_UNAVAILABLE',
+        outcome: 'none',
+        message: /TRYAGAIN/,
+      })
+      await move.keys()
+      await move.end()
+      await eventually(async () => (await sessions.increment(token, 'views').catch(typed)) === 1)
+    })
+
+    it('is read from its master only, also where the client would read from replicas or a cache', async (t) => {
+      const options = {
+        ...{ useReplicas: true, clientSideCache: { ttl: 0, maxEntries: 0, evictPolicy: 'LRU' } },
+        scaleReads: 'all',
+        // What a cache needs of node-redis 5.
+        RESP: 3,
+      }
+      const far = await open(t, cluster, newClient, {}, options)
+      const near = far.also()
+      const readsOf = async ({ client }: ClusterNode) =>
+        Number(/cmdstat_hgetall:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0)
+      const masters = await cluster.masters()
+      const replicas = cluster.nodes.filter((node) => !masters.includes(node))
+      const before = await Promise.all(replicas.map(readsOf))
+      for (let i = 0; i < 20; i++) {
+        const { token } = await far.sessions.create({ views: i })
+        assert.deepEqual((await far.sessions.load(token))?.data, { views: i })
+        await near.increment(token, 'views')
+        assert.deepEqual((await far.sessions.load(token))?.data, { views: i + 1 })
+        await near.destroy(token)
+        assert.equal(await far.sessions.load(token), null)
+      }
+      assert.deepEqual(await Promise.all(replicas.map(readsOf)), before)
+    })
+
+    it('whose connection is killed again and again counts no increment twice', async (t) => {
+      const { sessions, masterOf } = await open(t, cluster, newClient)
+      const { token, id } = await sessions.create({ views: 0 })
+      const { node } = await masterOf(id)
+      let [done, succeeded, failed] = [false, 0, 0]
+      const storm = (async () => {
+        for (let i = 0; i < 10; i++) {
+          await node.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])
+          await pause(20)
+        }
+        done = true
+      })()
+      while (!done) {
+        const results = await Promise.allSettled(Array.from({ length: 20 }, () => sessions.increment(token, 'views')))
+        for (const result of results) {
+          if (result.status === 'fulfilled') succeeded++
+          else if (typed(result.reason).outcome === 'unknown') failed++
+        }
+      }
+      await storm
+      const views = (await sessions.peek(token))?.data.views ?? 0
+      assert.ok(failed > 0, 'nothing failed: the test proves nothing')
+      assert.ok(views >= succeeded && views <= succeeded + failed, `${succeeded} <= ${views} <= ${succeeded + failed}`)
+    })
+
+    it('on a server that freezes fails at its deadline with its fate unknown, and those on others do not', async (t) => {
+      const { sessions, masterOf } = await open(t, cluster, newClient, { storeTimeout: 400 })
+      const { token, id } = await sessions.create({ views: 0 })
+      const { node } = await masterOf(id)
+      process.kill(node.server.pid, 'SIGSTOP')
+      try {
+        const failing = assert.rejects(sessions.increment(token, 'views'), {
+          code: 'ERR_STORE_TIMEOUT',
+          outcome: 'unknown',
+        })
+        const others = await Promise.allSettled(Array.from({ length: 40 }, () => sessions.load(newToken())))
+        const answered = others.filter(({ status }) => status === 'fulfilled').length
+        assert.ok(answered > 10 && answered < 40, `${answered} of 40`)
+        await failing
+      } finally {
+        process.kill(node.server.pid, 'SIGCONT')
+      }
+      await eventually(async () => (await sessions.load(token).catch(typed)) !== null)
+    })
+
+    it('on a server that dies fails in time with nothing done, is heard of elsewhere, and lives on at the replica', async (t) => {
+      const { sessions, also, prefix, masterOf } = await open(t, cluster, newClient, { storeTimeout: 400 })
+      const others = also()
+      const heard: string[] = []
+      others.on('created', ({ id }) => heard.push(String(id)))
+      // The subscriber is somewhere from now on.
+      await eventually(async () => {
+        const { id } = await sessions.create()
+        await pause(20)
+        return heard.includes(id)
+      })
+      const subscriber = await subscribedTo(cluster)
+      const { token, id } = await createOn(sessions, subscriber, masterOf)
+      await sessions.increment(token, 'views')
+      const replica = await replicaOf(cluster, subscriber)
+      await replica.client.sendCommand(['READONLY'])
+      await eventually(async () => (await replica.client.hGet(keysOf(prefix, id).session, 'views')) === '1')
+
+      process.kill(subscriber.server.pid, 'SIGKILL')
+      await eventually(() => !subscriber.client.isReady)
+      // Once the client has noticed, nothing is sent any more.
+      await eventually(async () => typed(await sessions.load(token).catch((error) => error)).outcome === 'none')
+      await assert.rejects(sessions.increment(token, 'views'), {
+        code: 'ERR_STORE_UNAVAILABLE',
+        outcome: 'none',
+        message: 'The server of Redis that holds the session cannot be reached. The command was not sent.',
+      })
+      await cluster.takeOver(replica)
+      await eventually(async () => (await sessions.increment(token, 'views').catch(typed)) === 2)
+      await eventually(async () => {
+        const { id } = await sessions.create()
+        await pause(20)
+        return heard.includes(id)
+      })
+      assert.equal(await sessions.count(), await others.count())
+    })
+
+    it('that nobody knows of costs no trace: a store closes, and its client with it', async (t) => {
+      const { sessions, client } = await open(t, cluster, newClient)
+      const listeners = () => client.eventNames().map((event) => client.listenerCount(event))
+      await sessions.create()
+      const before = listeners()
+      for (let i = 0; i < 20; i++) await redisStore(client as never).close()
+      assert.deepEqual(listeners(), before)
+      await sessions.close()
+    })
+  })
+}
+
+interface Opened {
+  readonly sessions: Sessions<Data>
+  readonly prefix: string
+  /** What `redisStore` was given. */
+  readonly client: { eventNames(): (string | symbol)[]; listenerCount(event: string | symbol): number }
+  /** The same sessions on the same client, as another process sees them. */
+  also(): Sessions<Data>
+  /** Where a session is. */
+  masterOf(id: string): Promise<{ node: ClusterNode; slot: number }>
+}
+
+/** Sessions on a client of their own, until the test is over. */
+async function open(
+  t: TestContext,
+  cluster: RedisCluster,
+  newClient: NewManyClient,
+  options: Omit<SessionsOptions, 'store' | 'schema'> = {},
+  clientOptions?: object,
+): Promise<Opened> {
+  const living = cluster.nodes.filter(({ client }) => client.isReady)
+  const made = newClient(
+    living.map(({ server }) => server.url),
+    clientOptions,
+  )
+  t.after(() => made.destroy())
+  await made.connect()
+  const prefix = newPrefix()
+  const also = () => {
+    const sessions = createSessions<Data>({
+      store: redisStore(made.client, { prefix }),
+      storeTimeout: '20s',
+      ...options,
+    })
+    t.after(() => sessions.close())
+    return sessions
+  }
+  const masterOf = async (id: string) => {
+    const [{ client }] = living as [ClusterNode]
+    const slot = await client.clusterKeySlot(keysOf(prefix, id).session)
+    return { slot, node: await cluster.masterOf(slot) }
+  }
+  return { sessions: also(), also, prefix, masterOf, client: made.client as never }
+}
+
+/** A session on this server. */
+async function createOn(sessions: Sessions<Data>, server: ClusterNode, masterOf: Opened['masterOf']) {
+  while (true) {
+    const created = await sessions.create({ views: 0 })
+    if ((await masterOf(created.id)).node === server) return created
+  }
+}
+
+/** The server that somebody listens at. */
+async function subscribedTo({ nodes }: RedisCluster): Promise<ClusterNode> {
+  for (const node of nodes) {
+    if (!node.client.isReady) continue
+    if (String(await node.client.sendCommand(['CLIENT', 'LIST', 'TYPE', 'pubsub'])).includes('cmd=')) return node
+  }
+  return assert.fail('nobody listens')
+}
+
+async function replicaOf(cluster: RedisCluster, master: ClusterNode): Promise<ClusterNode> {
+  for (const node of cluster.nodes) {
+    const info = node.client.isReady ? await node.client.info('replication') : ''
+    if (info.includes('role:slave') && info.includes(`master_port:${master.server.port}`)) return node
+  }
+  return assert.fail('it has no replica')
+}
+
+async function assertStaysPending(promise: Promise<unknown>): Promise<void> {
+  assert.equal(await Promise.race([promise, pause(150, 'pending')]), 'pending')
+}
+
+function typed(error: unknown): StoreError {
+  assert.ok(error instanceof StoreError, String(error))
+  return error
+}

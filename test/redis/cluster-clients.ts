@@ -1,0 +1,64 @@
+import { Cluster } from 'ioredis'
+import { Cluster as Cluster5 } from 'ioredis5'
+import { Cluster as IovalkeyCluster } from 'iovalkey'
+import { createCluster } from 'redis'
+import { createCluster as createCluster5 } from 'redis5'
+import type { RedisClient } from '../../src/redis.ts'
+
+/** A client of several servers, of any library, as tests need it. */
+export interface ManyClient {
+  /** For `redisStore`. */
+  readonly client: RedisClient
+  connect(): Promise<unknown>
+  destroy(): unknown
+}
+
+/** Makes a client, with the addresses of some of the servers. */
+export type NewManyClient = (urls: readonly string[], options?: object) => ManyClient
+
+/** As an application has them, save that they lose no time before they connect again. */
+const socket = { reconnectStrategy: () => 20 }
+
+type MadeCluster = ReturnType<typeof createCluster> | ReturnType<typeof createCluster5>
+
+function nodeRedis(made: MadeCluster): ManyClient {
+  // Every test has a store of its own on it.
+  made.setMaxListeners(0)
+  return { client: made, connect: () => made.connect(), destroy: () => made.destroy() }
+}
+
+type MadeIoredis = Cluster | Cluster5 | IovalkeyCluster
+
+function ioredis(made: MadeIoredis): ManyClient {
+  made.setMaxListeners(0)
+  return { client: made, connect: () => made.connect(), destroy: () => made.disconnect() }
+}
+
+const OPTIONS = {
+  lazyConnect: true,
+  clusterRetryStrategy: () => 20,
+  redisOptions: { autoResendUnfulfilledCommands: false },
+}
+
+const hosts = (urls: readonly string[]) =>
+  urls.map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }))
+
+/** Those of these clients that this run is about. */
+export function clientsToTry<T>(clients: Record<string, T>): [name: string, client: T][] {
+  // CONTRACT_CLIENT: this client only, for runs that ask about the store and not about clients. EVERY_CLIENT: the long form.
+  const { CONTRACT_CLIENT: one, EVERY_CLIENT: every } = process.env
+  return Object.entries(clients).filter(([name]) => (one ? name === one : every || LATEST.has(name)))
+}
+
+const LATEST = new Set(['node-redis 6', 'ioredis 6'])
+
+/** Every client of a cluster that `redisStore` takes. */
+export const CLUSTER_CLIENTS: Record<string, NewManyClient> = {
+  'node-redis 6': (urls, options) =>
+    nodeRedis(createCluster({ rootNodes: urls.map((url) => ({ url })), defaults: { socket }, ...options })),
+  'node-redis 5': (urls, options) =>
+    nodeRedis(createCluster5({ rootNodes: urls.map((url) => ({ url })), defaults: { socket }, ...options })),
+  'ioredis 6': (urls, options) => ioredis(new Cluster(hosts(urls), { ...OPTIONS, ...options })),
+  'ioredis 5': (urls, options) => ioredis(new Cluster5(hosts(urls), { ...OPTIONS, ...options })),
+  iovalkey: (urls, options) => ioredis(new IovalkeyCluster(hosts(urls), { ...OPTIONS, ...options })),
+}
