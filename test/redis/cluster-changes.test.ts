@@ -6,8 +6,8 @@ import { createSessions, type Sessions, type SessionsOptions, StoreError } from 
 import { redisStore } from '../../src/redis.ts'
 import { eventually } from '../support/http.ts'
 import { type ClusterNode, type RedisCluster, startCluster } from '../support/redis-cluster.ts'
-import { CLUSTER_CLIENTS, clientsToTry, type NewManyClient } from './cluster-clients.ts'
 import { assertConsistent } from './consistency.ts'
+import { CLUSTER_CLIENTS, clientsToTry, type NewManyClient } from './many-clients.ts'
 import { keysOf, newPrefix } from './support.ts'
 
 interface Data {

@@ -32,7 +32,13 @@ export interface StartOptions {
   port?: number
   /** A folder for what the server persists, which outlives it. Default: one that goes with it. */
   dir?: string
+  /** What stands in a configuration file of the server's own, which a Sentinel cannot do without. */
+  config?: string
+  /** What the server says once it accepts connections, if it is not what most say. */
+  ready?: string
 }
+
+const READY = 'Ready to accept connections'
 
 // The shell tells the server's pid and then waits for the end of its standard input, a pipe from this process. The
 // pipe closes however this process ends, SIGKILL included: no server outlives its tests. Signals to the whole process
@@ -41,6 +47,12 @@ const GUARD = `
 trap '' INT TERM HUP
 dir=$KEEP_IN
 [ -n "$dir" ] || dir=$(mktemp -d)
+if [ -n "$CONFIG" ]; then
+  printf '%s\\n' "$CONFIG" > "$dir/server.conf"
+  program=$1
+  shift
+  set -- "$program" "$dir/server.conf" "$@"
+fi
 "$@" --dir "$dir" </dev/null 2>&1 &
 echo "$!"
 exec >/dev/null
@@ -51,27 +63,30 @@ wait "$!"
 `
 
 /** Starts a server and returns when it accepts connections. The program is `REDIS_SERVER`, or else found in the PATH. */
-export async function startRedis({ args = [], port, dir }: StartOptions = {}): Promise<RedisServer> {
+export async function startRedis(options: StartOptions = {}): Promise<RedisServer> {
   // A free port may be gone before the server binds it: another test file has had the same idea.
-  for (let attempts = port === undefined ? 5 : 1; ; attempts--) {
+  for (let attempts = options.port === undefined ? 5 : 1; ; attempts--) {
     try {
-      return await launch(port ?? (await freePort()), args, dir)
+      return await launch(options.port ?? (await freePort()), options)
     } catch (error) {
       if (attempts === 1) throw error
     }
   }
 }
 
-async function launch(port: number, args: readonly string[], dir = ''): Promise<RedisServer> {
+async function launch(
+  port: number,
+  { args = [], dir = '', config = '', ready = READY }: StartOptions,
+): Promise<RedisServer> {
   const options = ['--bind', '127.0.0.1', '--port', `${port}`, '--save', '', '--appendonly', 'no', ...args]
   const guard = spawn('/bin/sh', ['-c', GUARD, 'sh', redisBinary(), ...options], {
-    env: { ...process.env, KEEP_IN: dir },
+    env: { ...process.env, KEEP_IN: dir, CONFIG: config },
     stdio: ['pipe', 'pipe', 'ignore'],
   })
   const exited = once(guard, 'exit')
 
-  const [pid, ...log] = await linesUntil(guard.stdout, 'Ready to accept connections')
-  if (!log.at(-1)?.includes('Ready to accept connections')) {
+  const [pid, ...log] = await linesUntil(guard.stdout, ready)
+  if (!log.at(-1)?.includes(ready)) {
     guard.stdin.end()
     await exited
     throw new Error(`${redisBinary()} did not start on port ${port}:\n${log.join('\n')}`)

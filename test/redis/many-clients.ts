@@ -1,9 +1,10 @@
-import { Cluster } from 'ioredis'
-import { Cluster as Cluster5 } from 'ioredis5'
-import { Cluster as IovalkeyCluster } from 'iovalkey'
-import { createCluster } from 'redis'
-import { createCluster as createCluster5 } from 'redis5'
+import { Cluster, Redis } from 'ioredis'
+import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
+import { Redis as Iovalkey, Cluster as IovalkeyCluster } from 'iovalkey'
+import { createCluster, createSentinel } from 'redis'
+import { createCluster as createCluster5, createSentinel as createSentinel5 } from 'redis5'
 import type { RedisClient } from '../../src/redis.ts'
+import { MASTER_NAME } from '../support/redis-sentinel.ts'
 
 /** A client of several servers, of any library, as tests need it. */
 export interface ManyClient {
@@ -19,15 +20,19 @@ export type NewManyClient = (urls: readonly string[], options?: object) => ManyC
 /** As an application has them, save that they lose no time before they connect again. */
 const socket = { reconnectStrategy: () => 20 }
 
-type MadeCluster = ReturnType<typeof createCluster> | ReturnType<typeof createCluster5>
+type MadeNodeRedis =
+  | ReturnType<typeof createCluster>
+  | ReturnType<typeof createCluster5>
+  | ReturnType<typeof createSentinel>
+  | ReturnType<typeof createSentinel5>
 
-function nodeRedis(made: MadeCluster): ManyClient {
+function nodeRedis(made: MadeNodeRedis): ManyClient {
   // Every test has a store of its own on it.
   made.setMaxListeners(0)
   return { client: made, connect: () => made.connect(), destroy: () => made.destroy() }
 }
 
-type MadeIoredis = Cluster | Cluster5 | IovalkeyCluster
+type MadeIoredis = Cluster | Cluster5 | IovalkeyCluster | Redis | Redis5 | Iovalkey
 
 function ioredis(made: MadeIoredis): ManyClient {
   made.setMaxListeners(0)
@@ -50,6 +55,11 @@ export function clientsToTry<T>(clients: Record<string, T>): [name: string, clie
   return Object.entries(clients).filter(([name]) => (one ? name === one : every || LATEST.has(name)))
 }
 
+/** Whether one of them runs all tests, and not only those that ask most of a client. */
+export function isTriedInFull(name: string): boolean {
+  return name === 'node-redis 6' || process.env.EVERY_CLIENT !== undefined
+}
+
 const LATEST = new Set(['node-redis 6', 'ioredis 6'])
 
 /** Every client of a cluster that `redisStore` takes. */
@@ -61,4 +71,27 @@ export const CLUSTER_CLIENTS: Record<string, NewManyClient> = {
   'ioredis 6': (urls, options) => ioredis(new Cluster(hosts(urls), { ...OPTIONS, ...options })),
   'ioredis 5': (urls, options) => ioredis(new Cluster5(hosts(urls), { ...OPTIONS, ...options })),
   iovalkey: (urls, options) => ioredis(new IovalkeyCluster(hosts(urls), { ...OPTIONS, ...options })),
+}
+
+const ofSentinels = (urls: readonly string[]) => ({
+  name: MASTER_NAME,
+  sentinelRootNodes: hosts(urls),
+  nodeClientOptions: { socket },
+})
+
+const BY_SENTINELS = {
+  name: MASTER_NAME,
+  autoResendUnfulfilledCommands: false,
+  lazyConnect: true,
+  retryStrategy: () => 20,
+  sentinelRetryStrategy: () => 20,
+}
+
+/** Every client that asks Sentinels, made with the addresses of some of them. */
+export const SENTINEL_CLIENTS: Record<string, NewManyClient> = {
+  'node-redis 6': (urls, options) => nodeRedis(createSentinel({ ...ofSentinels(urls), ...options })),
+  'node-redis 5': (urls, options) => nodeRedis(createSentinel5({ ...ofSentinels(urls), ...options })),
+  'ioredis 6': (urls, options) => ioredis(new Redis({ ...BY_SENTINELS, sentinels: hosts(urls), ...options })),
+  'ioredis 5': (urls, options) => ioredis(new Redis5({ ...BY_SENTINELS, sentinels: hosts(urls), ...options })),
+  iovalkey: (urls, options) => ioredis(new Iovalkey({ ...BY_SENTINELS, sentinels: hosts(urls), ...options })),
 }

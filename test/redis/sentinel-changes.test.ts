@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createSessions, type Sessions, type SessionsOptions, StoreError } from '../../src/index.ts'
+import { redisStore } from '../../src/redis.ts'
+import { eventually } from '../support/http.ts'
+import { type RedisSentinels, startSentinels } from '../support/redis-sentinel.ts'
+import { clientsToTry, type NewManyClient, SENTINEL_CLIENTS } from './many-clients.ts'
+import { newPrefix } from './support.ts'
+
+interface Data {
+  views: number
+}
+
+// What a store does while Sentinels make one server after the other the master.
+
+for (const [name, newClient] of clientsToTry(SENTINEL_CLIENTS)) {
+  describe(`with Sentinels and ${name}, a session`, { timeout: 120_000 }, () => {
+    let sentinels: RedisSentinels
+    before(async () => {
+      sentinels = await startSentinels()
+    })
+    after(() => sentinels.stop())
+
+    it('is one of 500 that are asked for at once, in no time', async (t) => {
+      const { sessions } = await open(t, sentinels, newClient)
+      const created = await Promise.all(Array.from({ length: 500 }, (_, views) => sessions.create({ views })))
+      const loaded = await Promise.all(created.map(({ token }) => sessions.load(token)))
+      assert.deepEqual(
+        loaded.map((session) => session?.data.views),
+        created.map((_, i) => i),
+      )
+      assert.equal(await sessions.count(), 500)
+    })
+
+    it('whose connection is killed again and again counts no increment twice', async (t) => {
+      const { sessions } = await open(t, sentinels, newClient)
+      const { token } = await sessions.create({ views: 0 })
+      const { client } = await sentinels.master()
+      let [done, succeeded, failed] = [false, 0, 0]
+      const storm = (async () => {
+        for (let i = 0; i < 10; i++) {
+          await client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])
+          await pause(30)
+        }
+        done = true
+      })()
+      while (!done) {
+        const results = await Promise.allSettled(Array.from({ length: 20 }, () => sessions.increment(token, 'views')))
+        for (const result of results) {
+          if (result.status === 'fulfilled') succeeded++
+          else if (typed(result.reason).outcome === 'unknown') failed++
+        }
+      }
+      await storm
+      const views = (await sessions.peek(token))?.data.views ?? 0
+      assert.ok(failed > 0, 'nothing failed: the test proves nothing')
+      assert.ok(views >= succeeded && views <= succeeded + failed, `${succeeded} <= ${views} <= ${succeeded + failed}`)
+    })
+
+    it('lives on at another master, is heard of there, and waits for it no longer than its deadline', async (t) => {
+      const { sessions, also } = await open(t, sentinels, newClient)
+      const hasty = also({ storeTimeout: 100 })
+      const heard: string[] = []
+      also().on('created', ({ id }) => heard.push(String(id)))
+      const isHeard = () =>
+        eventually(async () => {
+          const { id } = await sessions.create()
+          await pause(20)
+          return heard.includes(id)
+        })
+      await isHeard()
+
+      const { token } = await sessions.create({ views: 0 })
+      // The replicas have it.
+      await (await sentinels.master()).client.sendCommand(['WAIT', '2', '5000'])
+      await sentinels.failOver()
+      await eventually(async () => (await sessions.increment(token, 'views').catch(typed)) === 1)
+      await isHeard()
+
+      await (await sentinels.master()).client.sendCommand(['WAIT', '2', '5000'])
+      const over = sentinels.killMaster()
+      let refused = 0
+      let done = false
+      const isOver = () => {
+        done = true
+      }
+      over.then(isOver, isOver)
+      while (!done) {
+        await pause(10)
+        const started = performance.now()
+        const failure = await hasty.peek(token).then(() => null, typed)
+        if (failure === null) continue
+        refused++
+        assert.ok(performance.now() - started < 5000)
+      }
+      await over
+      assert.ok(refused > 0, 'nobody was refused: this proves nothing')
+      await eventually(async () => (await sessions.increment(token, 'views').catch(typed)) === 2)
+      await isHeard()
+    })
+
+    it('costs no trace: a store closes, and its client with it', async (t) => {
+      const { sessions, client } = await open(t, sentinels, newClient)
+      const listeners = () => client.eventNames().map((event) => client.listenerCount(event))
+      await sessions.create()
+      const before = listeners()
+      for (let i = 0; i < 20; i++) await redisStore(client as never).close()
+      assert.deepEqual(listeners(), before)
+    })
+  })
+}
+
+type Options = Omit<SessionsOptions, 'store' | 'schema'>
+
+/** Sessions on a client of their own, until the test is over. */
+async function open(t: TestContext, { urls }: RedisSentinels, newClient: NewManyClient) {
+  const made = newClient(urls)
+  t.after(() => made.destroy())
+  await made.connect()
+  const prefix = newPrefix()
+  const also = (options: Options = {}): Sessions<Data> => {
+    const store = redisStore(made.client, { prefix })
+    const sessions = createSessions<Data>({ store, storeTimeout: '20s', ...options })
+    t.after(() => sessions.close())
+    return sessions
+  }
+  const client = made.client as unknown as {
+    eventNames(): (string | symbol)[]
+    listenerCount(event: string | symbol): number
+  }
+  return { sessions: also(), also, client }
+}
+
+function typed(error: unknown): StoreError {
+  assert.ok(error instanceof StoreError, String(error))
+  return error
+}
