@@ -38,6 +38,7 @@ for (const [name, { Redis, Cluster }] of Object.entries(LIBRARIES)) {
       ['a prefix of its own', { keyPrefix: 'shop:' }, /no keyPrefix, but redisStore\(client, \{ prefix/],
       ['integers as strings', { stringNumbers: true }, /stringNumbers: false/],
       ['replicas to read from', { readOnly: true }, /readOnly: false/],
+      ['Sentinels whose word it does not hear', { sentinels: [{ port: 1 }], name: 'x' }, /failoverDetector: true/],
       ['a replica that Sentinels name', { sentinels: [{ port: 1 }], name: 'x', role: 'slave' }, /role: 'master'/],
     ] as const) {
       it(`is refused with ${what}`, () => {
@@ -73,7 +74,8 @@ for (const [name, { Redis, Cluster }] of Object.entries(LIBRARIES)) {
     })
 
     it('is taken with Sentinels, which name a master', () => {
-      const client = new Redis({ ...SAFE, sentinels: [{ host: '127.0.0.1', port: 1 }], name: 'x' })
+      const sentinels = { sentinels: [{ host: '127.0.0.1', port: 1 }], name: 'x' }
+      const client = new Redis({ ...SAFE, ...sentinels, failoverDetector: true })
       assert.equal(redisStore(client).now(), null)
     })
 

@@ -81,6 +81,7 @@ const ofSentinels = (urls: readonly string[]) => ({
 
 const BY_SENTINELS = {
   name: MASTER_NAME,
+  failoverDetector: true,
   autoResendUnfulfilledCommands: false,
   lazyConnect: true,
   retryStrategy: () => 20,

@@ -6,7 +6,7 @@ import { redisStore } from '../../src/redis.ts'
 import { eventually } from '../support/http.ts'
 import { type RedisSentinels, startSentinels } from '../support/redis-sentinel.ts'
 import { clientsToTry, type NewManyClient, SENTINEL_CLIENTS } from './many-clients.ts'
-import { newPrefix } from './support.ts'
+import { keysOf, newPrefix } from './support.ts'
 
 interface Data {
   views: number
@@ -59,7 +59,7 @@ for (const [name, newClient] of clientsToTry(SENTINEL_CLIENTS)) {
     })
 
     it('lives on at another master, is heard of there, and waits for it no longer than its deadline', async (t) => {
-      const { sessions, also } = await open(t, sentinels, newClient)
+      const { sessions, also, prefix } = await open(t, sentinels, newClient)
       const hasty = also({ storeTimeout: 100 })
       const heard: string[] = []
       also().on('created', ({ id }) => heard.push(String(id)))
@@ -71,11 +71,20 @@ for (const [name, newClient] of clientsToTry(SENTINEL_CLIENTS)) {
         })
       await isHeard()
 
+      /** Waits until what is written goes to the new master: the old one may live on, and take writes until it is told. */
+      const isServed = () =>
+        eventually(async () => {
+          const created = await sessions.create().catch(typed)
+          if (created instanceof StoreError) return false
+          return (await (await sentinels.master()).client.exists(keysOf(prefix, created.id).session)) === 1
+        })
+
       const { token } = await sessions.create({ views: 0 })
       // The replicas have it.
       await (await sentinels.master()).client.sendCommand(['WAIT', '2', '5000'])
       await sentinels.failOver()
-      await eventually(async () => (await sessions.increment(token, 'views').catch(typed)) === 1)
+      await isServed()
+      assert.equal(await sessions.increment(token, 'views'), 1)
       await isHeard()
 
       await (await sentinels.master()).client.sendCommand(['WAIT', '2', '5000'])
@@ -96,7 +105,12 @@ for (const [name, newClient] of clientsToTry(SENTINEL_CLIENTS)) {
       }
       await over
       assert.ok(refused > 0, 'nobody was refused: this proves nothing')
-      await eventually(async () => (await sessions.increment(token, 'views').catch(typed)) === 2)
+      await isServed()
+      assert.equal(
+        await sessions.increment(token, 'views'),
+        2,
+        'what was acknowledged after a failover is there after the next',
+      )
       await isHeard()
     })
 
@@ -129,7 +143,7 @@ async function open(t: TestContext, { urls }: RedisSentinels, newClient: NewMany
     eventNames(): (string | symbol)[]
     listenerCount(event: string | symbol): number
   }
-  return { sessions: also(), also, client }
+  return { sessions: also(), also, prefix, client }
 }
 
 function typed(error: unknown): StoreError {

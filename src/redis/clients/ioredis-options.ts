@@ -10,10 +10,11 @@ export interface IoredisOptions {
   readonly readOnly?: unknown
   readonly role?: unknown
   readonly sentinels?: unknown
+  readonly failoverDetector?: unknown
 }
 
 interface Refusal {
-  readonly isUnsafe: (value: unknown) => boolean
+  readonly isUnsafe: (value: unknown, options: IoredisOptions) => boolean
   readonly instead: string
   readonly because: string
 }
@@ -53,6 +54,11 @@ const REFUSED: Record<Exclude<keyof IoredisOptions, 'sentinels'>, Refusal> = {
     instead: "role: 'master'",
     because: 'a replica is behind, and takes no writes',
   },
+  failoverDetector: {
+    isUnsafe: (value, { sentinels }) => sentinels != null && value !== true,
+    instead: 'failoverDetector: true',
+    because: 'by default, after a failover in which the old master lives, writes go on there for seconds, and are lost',
+  },
 }
 
 /**
@@ -61,7 +67,7 @@ const REFUSED: Record<Exclude<keyof IoredisOptions, 'sentinels'>, Refusal> = {
  */
 export function checkOptions(options: IoredisOptions, within?: string): void {
   const wrong = Object.entries(REFUSED).filter(([name, { isUnsafe }]) =>
-    isUnsafe(options[name as keyof IoredisOptions]),
+    isUnsafe(options[name as keyof IoredisOptions], options),
   )
   if (wrong.length === 0) return
   const instead = wrong.map(([, refusal]) => `${refusal.instead} (${refusal.because})`)
