@@ -45,24 +45,23 @@ export interface Bench {
  * A Redis server for one test file. When the tests are done, every key in it must expire (P5), and no token that a client has
  * seen may be in it, nor in anything that this process has said or told (P6).
  */
-export function useBench(): Bench {
+export function useBench(start: () => Promise<Backend> = startOne): Bench {
   let redis: RedisServer
   let client: RedisClient
   let observer: RedisClient
+  let masters: readonly RedisClient[]
   const heard = listen()
 
   before(async () => {
-    redis = await startRedis()
-    client = await redis.connect()
-    observer = await redis.connect()
-    // Every test has a store of its own on it.
-    client.setMaxListeners(0)
+    ;({ redis, client, observer, masters = [observer] } = await start())
   })
 
   after(async () => {
     try {
-      await assertEveryKeyExpires(observer)
-      await assertNoToken(observer, tokensSeen)
+      for (const master of masters) {
+        await assertEveryKeyExpires(master)
+        await assertNoToken(master, tokensSeen)
+      }
       const said = heard
         .map((told) => inspect(told, { depth: 10, showHidden: true, maxStringLength: Infinity }))
         .join('\n')
@@ -96,6 +95,20 @@ export function useBench(): Bench {
     },
     heard,
   }
+}
+
+/** Where a bench has its sessions. */
+export interface Backend extends Pick<Bench, 'redis' | 'client' | 'observer'> {
+  /** Observers of each server that has sessions, where there are several. */
+  readonly masters?: readonly RedisClient[]
+}
+
+async function startOne(): Promise<Backend> {
+  const redis = await startRedis()
+  const [client, observer] = [await redis.connect(), await redis.connect()]
+  // Every test has a store of its own on it.
+  client.setMaxListeners(0)
+  return { redis, client, observer }
 }
 
 /** Everything that is said on the console, or as a warning, instead of printing it. */

@@ -48,19 +48,25 @@ const OPTIONS = {
 const hosts = (urls: readonly string[]) =>
   urls.map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }))
 
-/** Those of these clients that this run is about. */
-export function clientsToTry<T>(clients: Record<string, T>): [name: string, client: T][] {
+/**
+ * Those of these clients that this run is about.
+ * @param short how many the short form is about: one, or one of each library
+ */
+export function clientsToTry<T>(clients: Record<string, T>, short: 'one' | 'two' = 'two'): [name: string, client: T][] {
   // CONTRACT_CLIENT: this client only, for runs that ask about the store and not about clients. EVERY_CLIENT: the long form.
   const { CONTRACT_CLIENT: one, EVERY_CLIENT: every } = process.env
-  return Object.entries(clients).filter(([name]) => (one ? name === one : every || LATEST.has(name)))
+  return Object.entries(clients).filter(([name]) =>
+    one ? name === one : every || (short === 'one' ? name === FIRST : LATEST.has(name)),
+  )
 }
 
 /** Whether one of them runs all tests, and not only those that ask most of a client. */
 export function isTriedInFull(name: string): boolean {
-  return name === 'node-redis 6' || process.env.EVERY_CLIENT !== undefined
+  return name === FIRST || process.env.EVERY_CLIENT !== undefined
 }
 
-const LATEST = new Set(['node-redis 6', 'ioredis 6'])
+const FIRST = 'node-redis 6'
+const LATEST = new Set([FIRST, 'ioredis 6'])
 
 /** Every client of a cluster that `redisStore` takes. */
 export const CLUSTER_CLIENTS: Record<string, NewManyClient> = {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, before, describe } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { redisStore } from '../../src/redis.ts'
 import { expiryContract } from '../core/expiry-contract.ts'
 import { sessionsContract } from '../core/sessions-contract.ts'
 import { eventsContract } from '../store-contract/events.ts'
 import { type OpenStore, storeContract } from '../store-contract.ts'
+import { inParallel } from '../support/http.ts'
 import { assertEveryKeyExpires, type RedisClient } from '../support/redis-server.ts'
+import { assertTold, round } from '../users/logout-rounds.ts'
+import { distant, open as openUsers } from '../users/support.ts'
 import { assertConsistent } from './consistency.ts'
 import { clientsToTry, isTriedInFull, type ManyClient, type NewManyClient } from './many-clients.ts'
 import { newPrefix } from './support.ts'
@@ -49,6 +52,21 @@ export function contractsOn(servers: ManyServers): void {
         }
         return { store, second, manyServers: servers.isCluster, check }
       }
+
+      const { ROUNDS, SIDES } = { ROUNDS: isTriedInFull(name) ? 100 : 20, SIDES: 20 }
+      it('leaves no session whose login began before its user was logged out everywhere', async (t) => {
+        const prefix = newPrefix()
+        // Every side has a store with a clock of its own, and is slow at random.
+        const sides = Array.from({ length: SIDES }, (_, i) => {
+          const { client } = clients[i % clients.length] as ManyClient
+          return openUsers(distant(8, redisStore(client, { prefix })))
+        })
+        const tally = { refused: 0, ended: 0, alive: 0 }
+        await inParallel(ROUNDS, 10, (i) => round(`user ${i}`, sides, 60, tally))
+        t.diagnostic(JSON.stringify(tally))
+        assertTold(tally, ROUNDS)
+        for (const client of await servers.masters()) await assertConsistent(client, prefix)
+      })
 
       sessionsContract(open)
       eventsContract(open)

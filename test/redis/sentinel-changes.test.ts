@@ -8,6 +8,8 @@ import { type RedisSentinels, startSentinels } from '../support/redis-sentinel.t
 import { clientsToTry, type NewManyClient, SENTINEL_CLIENTS } from './many-clients.ts'
 import { keysOf, newPrefix } from './support.ts'
 
+const { EVERY_CLIENT } = process.env
+
 interface Data {
   views: number
 }
@@ -58,61 +60,55 @@ for (const [name, newClient] of clientsToTry(SENTINEL_CLIENTS)) {
       assert.ok(views >= succeeded && views <= succeeded + failed, `${succeeded} <= ${views} <= ${succeeded + failed}`)
     })
 
-    it('lives on at another master, is heard of there, and waits for it no longer than its deadline', async (t) => {
-      const { sessions, also, prefix } = await open(t, sentinels, newClient)
-      const hasty = also({ storeTimeout: 100 })
-      const heard: string[] = []
-      also().on('created', ({ id }) => heard.push(String(id)))
-      const isHeard = () =>
-        eventually(async () => {
-          const { id } = await sessions.create()
-          await pause(20)
-          return heard.includes(id)
-        })
-      await isHeard()
+    // Long: a client of node-redis follows only once the Sentinels have done all that a failover takes.
+    for (const what of EVERY_CLIENT ? (['killMaster', 'failOver'] as const) : (['killMaster'] as const)) {
+      it(`lives on at another master (${what}), is heard of there, and waits for it no longer than its deadline`, async (t) => {
+        const { sessions, also, prefix } = await open(t, sentinels, newClient)
+        const hasty = also({ storeTimeout: 100 })
+        const heard: string[] = []
+        also().on('created', ({ id }) => heard.push(String(id)))
+        const isHeard = () =>
+          eventually(async () => {
+            const { id } = await sessions.create()
+            await pause(20)
+            return heard.includes(id)
+          })
+        await isHeard()
 
-      /** Waits until what is written goes to the new master: the old one may live on, and take writes until it is told. */
-      const isServed = () =>
-        eventually(async () => {
-          const created = await sessions.create().catch(typed)
-          if (created instanceof StoreError) return false
-          return (await (await sentinels.master()).client.exists(keysOf(prefix, created.id).session)) === 1
-        })
+        /** Waits until what is written goes to the new master: the old one may live on, and take writes until it is told. */
+        const isServed = () =>
+          eventually(async () => {
+            const created = await sessions.create().catch(typed)
+            if (created instanceof StoreError) return false
+            return (await (await sentinels.master()).client.exists(keysOf(prefix, created.id).session)) === 1
+          })
 
-      const { token } = await sessions.create({ views: 0 })
-      // The replicas have it.
-      await (await sentinels.master()).client.sendCommand(['WAIT', '2', '5000'])
-      await sentinels.failOver()
-      await isServed()
-      assert.equal(await sessions.increment(token, 'views'), 1)
-      await isHeard()
-
-      await (await sentinels.master()).client.sendCommand(['WAIT', '2', '5000'])
-      const over = sentinels.killMaster()
-      let refused = 0
-      let done = false
-      const isOver = () => {
-        done = true
-      }
-      over.then(isOver, isOver)
-      while (!done) {
-        await pause(10)
-        const started = performance.now()
-        const failure = await hasty.peek(token).then(() => null, typed)
-        if (failure === null) continue
-        refused++
-        assert.ok(performance.now() - started < 5000)
-      }
-      await over
-      assert.ok(refused > 0, 'nobody was refused: this proves nothing')
-      await isServed()
-      assert.equal(
-        await sessions.increment(token, 'views'),
-        2,
-        'what was acknowledged after a failover is there after the next',
-      )
-      await isHeard()
-    })
+        const { token } = await sessions.create({ views: 0 })
+        // The replicas have it.
+        await (await sentinels.master()).client.sendCommand(['WAIT', '1', '5000'])
+        const over = sentinels[what]()
+        let refused = 0
+        let done = false
+        const isOver = () => {
+          done = true
+        }
+        over.then(isOver, isOver)
+        while (!done) {
+          await pause(10)
+          const started = performance.now()
+          const failure = await hasty.peek(token).then(() => null, typed)
+          if (failure === null) continue
+          refused++
+          assert.ok(performance.now() - started < 100 + 2000, 'a busy machine is late by less than this')
+        }
+        await over
+        // While the old one lives it may go without a gap.
+        assert.ok(refused > 0 || what === 'failOver', 'nobody was refused: this proves nothing')
+        await isServed()
+        assert.equal(await sessions.increment(token, 'views'), 1)
+        await isHeard()
+      })
+    }
 
     it('costs no trace: a store closes, and its client with it', async (t) => {
       const { sessions, client } = await open(t, sentinels, newClient)

@@ -1,80 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
-import { LoginRevokedError, type SessionStore, type Sessions } from '../../src/index.ts'
+import { LoginRevokedError, type SessionStore } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
 import { scripts } from '../../src/redis/scripts.ts'
 import { redisStore } from '../../src/redis.ts'
 import { assertConsistent } from '../redis/consistency.ts'
 import { newPrefix, useRedis } from '../redis/support.ts'
 import { inParallel } from '../support/http.ts'
-import { anonymous, Browser, type Data, distant, open, slowWay } from './support.ts'
+import { type Attempt, assertTold, loginByToken, round } from './logout-rounds.ts'
+import { anonymous, Browser, distant, open, slowWay } from './support.ts'
 
 const ROUNDS = 200
 const LOGINS = 20
-
-/** A login that was asked for, and what became of it. */
-interface Attempt {
-  /** By `performance.now()`, before anybody but this process could know of it. */
-  readonly begun: number
-  /** `null`: refused. */
-  readonly token: string | null
-}
-
-interface Tally {
-  refused: number
-  ended: number
-  alive: number
-}
-
-/**
- * Logins of one user from many sides within so many milliseconds, and in their middle the user is logged out everywhere. Whoever began before that must
- * not be logged in at the end.
- */
-async function round(userId: string, sides: readonly Sessions<Data>[], within: number, tally: Tally): Promise<void> {
-  const [first] = sides as [Sessions<Data>]
-  const attempts = sides.map(async (sessions, i) => {
-    const login = i % 2 === 0 ? loginByToken : loginByRequest
-    return login(sessions, userId, Math.random() * within)
-  })
-  await pause(within / 4)
-  const revoked = performance.now()
-  await first.user(userId).revokeAll()
-  for (const { begun, token } of await Promise.all(attempts)) {
-    const session = token === null ? null : await first.load(token)
-    assert.ok(session === null || begun >= revoked, `alive, and begun ${revoked - begun} ms before`)
-    if (session !== null) assert.equal(session.userId, userId)
-    tally[token === null ? 'refused' : session === null ? 'ended' : 'alive']++
-  }
-  await first.user(userId).revokeAll()
-}
-
-async function loginByToken(sessions: Sessions<Data>, userId: string, after: number): Promise<Attempt> {
-  await pause(after)
-  const begun = performance.now()
-  const created = await sessions.create({}, { userId }).catch(refused)
-  return { begun, token: created?.token ?? null }
-}
-
-/** As the browser of a visitor with a cart, who types a password. */
-async function loginByRequest(sessions: Sessions<Data>, userId: string, after: number): Promise<Attempt> {
-  const browser = await anonymous(sessions, { cart: ['tea'] })
-  await pause(after)
-  const begun = performance.now()
-  const done = await browser.request((session) => session.login(userId).then(() => true)).catch(refused)
-  return { begun, token: done === null ? null : browser.token }
-}
-
-function refused(error: unknown): null {
-  assert.ok(error instanceof LoginRevokedError, String(error))
-  return null
-}
-
-function assertTold({ refused, ended, alive }: Tally): void {
-  for (const [what, n] of Object.entries({ refused, ended, alive })) {
-    assert.ok(n > ROUNDS / 10, `only ${n} logins ${what}: this proves nothing`)
-  }
-}
 
 describe('logging out everywhere', { timeout: 240_000 }, () => {
   const redis = useRedis()
@@ -90,7 +27,7 @@ describe('logging out everywhere', { timeout: 240_000 }, () => {
       if (i % 20 === 0) await assertConsistent(redis.client, prefix)
     })
     t.diagnostic(JSON.stringify(tally))
-    assertTold(tally)
+    assertTold(tally, ROUNDS)
     await assertConsistent(redis.client, prefix)
   })
 
@@ -101,7 +38,7 @@ describe('logging out everywhere', { timeout: 240_000 }, () => {
     const tally = { refused: 0, ended: 0, alive: 0 }
     await inParallel(ROUNDS, 8, (i) => round(`user ${i}`, sides, 40, tally))
     t.diagnostic(JSON.stringify(tally))
-    assertTold(tally)
+    assertTold(tally, ROUNDS)
   })
 
   for (const [where, openStore] of [
