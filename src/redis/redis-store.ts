@@ -56,8 +56,8 @@ const BROKEN_HASH_TTL = 7 * 24 * 60 * 60 * 1000
 
 /**
  * Keeps sessions in Redis 7.0 or newer, or Valkey 7.2 or newer: one hash each.
- * @param client a node-redis client (5 or 6), an ioredis client (5 or 6) or an iovalkey client. It stays yours: share it,
- *   listen to it, close it. Its `error` events are listened to here too, so that a lost connection never ends the process.
+ * @param client a node-redis client (5 or 6), an ioredis client (5 or 6) or an iovalkey client, of one server, of a Redis Cluster
+ *   or of what Sentinels watch. It stays yours: share it, listen to it, close it. Its `error` events are listened to here too, so that a lost connection never ends the process.
  * @example redisStore(await createClient({ url: 'redis://localhost:6379' }).connect())
  * @example redisStore(new Redis('redis://localhost:6379', { autoResendUnfulfilledCommands: false }))
  * @throws ConfigError

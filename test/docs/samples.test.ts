@@ -40,6 +40,7 @@ test('no page has samples that are not run', () => {
   // Those that are not below are in tests of their own names.
   assert.deepEqual(programs, [
     'README.md',
+    'docs/cluster.md',
     'docs/express-session-store.md',
     'docs/express.md',
     'docs/fastify.md',
