@@ -98,7 +98,7 @@ class RedisStore implements SessionStore {
         fields = toMap(found)
       }
       if (fields.size === 0) return null
-      if (fields.has('_ended')) return await this.#goesOn(fields, call)
+      if (fields.has('_ended')) return await this.#goesOn(at, fields, call)
       return parseRecord(at, fields) ?? (await this.#broken(at, call))
     } catch (error) {
       if (isReply(error, 'WRONGTYPE')) return this.#broken(at, call) // guard: wrong type
@@ -270,10 +270,11 @@ class RedisStore implements SessionStore {
   }
 
   /** Of a session that is over: where it goes on, as long as that is to be told. */
-  async #goesOn(fields: ReadonlyMap<string, string>, call: StoreCall): Promise<Adopted | null> {
+  async #goesOn(id: string, fields: ReadonlyMap<string, string>, call: StoreCall): Promise<Adopted | null> {
     const successor = fields.get('_adopted_as')
     if (!isId(successor)) return null
-    if ((await this.#runner.now(call)) >= Number(fields.get('_adopted_until'))) return null // guard: grace of an adoption
+    const now = await this.#runner.now(this.#commands.keys.session(id), call)
+    if (now >= Number(fields.get('_adopted_until'))) return null // guard: grace of an adoption
     return { status: 'adopted', successor }
   }
 

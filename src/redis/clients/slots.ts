@@ -1,13 +1,17 @@
 /** How many slots a Redis Cluster has. */
 const SLOTS = 16_384
 
-/** By tag: a store has 256. */
+/** By tag: our keys have 256 of them. */
 const known = new Map<string, number>()
 
-/** The slot of a key of coatcheck's: that of the tag between its braces, of which there are no others in it before. */
+/** The slot of a key: that of what is between its first brace and the next one that closes, if that is anything. */
 export function slotOf(key: string): number {
   const start = key.indexOf('{') + 1
-  const tag = key.slice(start, key.indexOf('}', start))
+  const end = start === 0 ? -1 : key.indexOf('}', start)
+  // A key of connect-redis, which has no tag.
+  if (end <= start) return crc16(key) % SLOTS
+  const tag = key.slice(start, end)
+  if (tag.length !== 2) return crc16(tag) % SLOTS
   let slot = known.get(tag)
   if (slot === undefined) {
     slot = crc16(tag) % SLOTS
