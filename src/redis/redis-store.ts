@@ -32,6 +32,7 @@ import { connectionOf, type RedisClient } from './clients/clients.ts'
 import type { RedisConnection } from './clients/connection.ts'
 import { Commands } from './commands.ts'
 import { isReply } from './errors.ts'
+import { inParts } from './in-parts.ts'
 import { Keys } from './keys.ts'
 import { Monitoring } from './monitoring.ts'
 import { probe } from './probe.ts'
@@ -211,7 +212,7 @@ class RedisStore implements SessionStore {
   }
 
   async revokeLogins(call: StoreCall): Promise<void> {
-    await Promise.all(tags.map((tag) => this.#runner.run(this.#commands.revokeLogins(tag), call)))
+    await inParts(tags, call, (tag, call) => this.#runner.run(this.#commands.revokeLogins(tag), call))
   }
 
   async partition(partition: number, call: StoreCall): Promise<SessionRef[]> {

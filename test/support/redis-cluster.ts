@@ -30,7 +30,7 @@ export interface RedisCluster {
 }
 
 /** The steps by which a slot gets from one master to another. */
-export interface SlotMove {
+interface SlotMove {
   /** From now on, what the old master does not have is asked for at the new one. */
   begin(): Promise<void>
   /** Moves these keys, or all. */

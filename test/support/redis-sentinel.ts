@@ -9,7 +9,7 @@ export const MASTER_NAME = 'coats'
 const QUORUM = 2
 
 /** One of the servers that hold data, and a client of it alone. */
-export interface WatchedServer {
+interface WatchedServer {
   readonly server: RedisServer
   readonly client: RedisClient
 }

@@ -49,12 +49,12 @@ export class RoutedConnection implements RedisConnection {
     } catch (error) {
       const refusal = storeError(error)
       if (isReply(refusal, 'MOVED')) {
-        await withdrawable(this.#refresh(), call.signal)
+        await withdrawable(this.#refresh(), call.signal) // guard: moved
         throw new AwayError('Redis Cluster is moving the session to another server')
       }
-      if (isReply(refusal, 'ASK')) return this.#ask(addressIn(error as Error), words, call, sentTo)
+      if (isReply(refusal, 'ASK')) return this.#ask(addressIn(error as Error), words, call, sentTo) // guard: ask
       // The way to it was lost before the command went, or it was withdrawn at its deadline.
-      if (refusal.outcome === 'none' && !(refusal instanceof ReplyError)) throw new AwayError(AWAY)
+      if (refusal.outcome === 'none' && !(refusal instanceof ReplyError)) throw new AwayError(AWAY) // guard: way lost
       throw error
     }
   }
