@@ -29,7 +29,7 @@ const COPIED = [
 ]
 const JOBS = Number(process.env.MUTANTS_JOBS ?? Math.min(2, availableParallelism()))
 /** A guard does not depend on the client; those of a client have tests of their own. */
-process.env.CONTRACT_CLIENTS ??= 'node-redis 6'
+process.env.CONTRACT_CLIENT ??= 'node-redis 6'
 /** Two would do if all that fails did so for want of the guard. */
 const ATTEMPTS = 3
 

@@ -11,13 +11,9 @@ import { type OpenStore, storeContract } from '../store-contract.ts'
 import { assertEveryKeyExpires, type RedisClient, type RedisServer, startRedis } from '../support/redis-server.ts'
 import { type AnyClient, CLIENTS } from './clients.ts'
 import { assertConsistent } from './consistency.ts'
+import { clientsToTry } from './many-clients.ts'
 
-// CONTRACT_CLIENTS: on these clients, for runs that ask about the store and not about clients; `all` in the long form. What is
-// particular to a client, such as how it loses a connection, has tests of its own on all of them.
-const { CONTRACT_CLIENTS: wanted = 'node-redis 6;ioredis 6' } = process.env
-
-for (const [name, newClient] of Object.entries(CLIENTS)) {
-  if (wanted !== 'all' && !wanted.split(';').includes(name)) continue
+for (const [name, newClient] of clientsToTry(CLIENTS)) {
   describe(`redisStore on ${name}`, () => {
     let server: RedisServer
     let observer: RedisClient
