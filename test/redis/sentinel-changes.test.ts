@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { EventEmitter } from 'node:events'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createSessions, type Sessions, type SessionsOptions, StoreError } from '../../src/index.ts'
@@ -110,6 +111,36 @@ for (const [name, newClient] of clientsToTry(SENTINEL_CLIENTS)) {
       })
     }
 
+    if (!name.startsWith('node-redis')) {
+      it('lives on, and is heard of, though its client hears of a failover just while it asks for the master', async (t) => {
+        const { sessions, also, client } = await open(t, sentinels, newClient)
+        const asking = client as unknown as Asking
+        const clients = [asking]
+        t.mock.method(asking, 'duplicate', (options: object) => {
+          clients.push(Object.getPrototypeOf(asking).duplicate.call(asking, options))
+          return clients.at(-1)
+        })
+        const heard: string[] = []
+        also().on('created', ({ id }) => heard.push(String(id)))
+        const isHeard = () =>
+          eventually(async () => {
+            const { id } = await sessions.create()
+            await pause(20)
+            return heard.includes(id)
+          })
+        await isHeard()
+        assert.equal(clients.length, 2, 'one of them listens')
+        for (const each of clients) {
+          const ended = new Promise((resolve) => each.once('end', resolve))
+          // What it does itself on hearing of it.
+          each.once('connecting', () => each.connector.disconnect())
+          each.disconnect(true)
+          await ended
+        }
+        await isHeard()
+      })
+    }
+
     it('costs no trace: a store closes, and its client with it', async (t) => {
       const { sessions, client } = await open(t, sentinels, newClient)
       const listeners = () => client.eventNames().map((event) => client.listenerCount(event))
@@ -119,6 +150,13 @@ for (const [name, newClient] of clientsToTry(SENTINEL_CLIENTS)) {
       assert.deepEqual(listeners(), before)
     })
   })
+}
+
+/** A client that asks Sentinels, and what it connects by. */
+interface Asking extends EventEmitter {
+  readonly connector: { disconnect(): void }
+  disconnect(reconnect: boolean): void
+  duplicate(options: object): Asking
 }
 
 type Options = Omit<SessionsOptions, 'store' | 'schema'>

@@ -1,6 +1,7 @@
 import type { StoreCall, Subscription } from '../../core/store.ts'
 import { NotSentError, ReplyError, storeError } from '../errors.ts'
 import { hearErrors, ignored, type Listener, type RedisConnection, type Server } from './connection.ts'
+import { onEnd } from './ioredis-end.ts'
 import { checkOptions, type IoredisOptions } from './ioredis-options.ts'
 
 /** The part of an ioredis 5 or 6 client, or of an iovalkey client, that coatcheck uses. */
@@ -20,6 +21,8 @@ export interface IoredisClient {
 
 /** The part of a duplicated client that coatcheck uses. */
 interface IoredisSubscriber {
+  readonly options: IoredisOptions
+  connect(): Promise<unknown>
   on(event: string, listener: Listener): unknown
   subscribe(channel: string): Promise<unknown>
   disconnect(): void
@@ -74,7 +77,7 @@ class IoredisConnection implements RedisConnection {
       if (client.options.sentinels != null) this.#server = { send: (words, call) => this.send(words, call) } // guard: another server
       this.#settle(({ resolve }) => resolve())
     })
-    client.on('end', () => this.#settle(({ reject }) => reject(new NotSentError('The client is closed'))))
+    onEnd(client, () => this.#settle(({ reject }) => reject(new NotSentError('The client is closed'))))
     // Nothing else would tell: a command that is not resent is forgotten by the client, and never settled.
     client.on('close', () => {
       for (const reject of this.#sent) reject(new Error('The connection was lost')) // guard: lost on the way
@@ -145,7 +148,7 @@ class IoredisConnection implements RedisConnection {
         if (storeError(error) instanceof ReplyError) end(error)
       }
       subscriber.on('ready', () => void subscriber.subscribe(channel).then(() => told(), failed))
-      subscriber.on('end', () => end(new NotSentError('The client is closed')))
+      onEnd(subscriber, () => end(new NotSentError('The client is closed')))
     })
     return { ready, end }
   }
