@@ -158,7 +158,7 @@ export class Adoptions {
 
   /** A log-out-everywhere that came after an old session had begun was meant for it too. */
   #ageOf(old: SessionRecord): number {
-    return Math.max(0, (this.#adoption.store.now() ?? old.createdAt) - old.createdAt)
+    return Math.max(0, (this.#adoption.store.now(old.id) ?? old.createdAt) - old.createdAt)
   }
 }
 

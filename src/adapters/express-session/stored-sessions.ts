@@ -71,7 +71,7 @@ export class StoredSessions {
     const fields = cookieFields(cookie)
     const known = this.knownAs(id, session)
     const changes = cookieChanges(known, fields)
-    if (known !== null && this.#isSoon(known, changes, idleTimeout)) return
+    if (known !== null && this.#isSoon(id, known, changes, idleTimeout)) return
     try {
       await this.#commit(id, session, known, changes, idleTimeout)
     } catch (error) {
@@ -178,8 +178,8 @@ export class StoredSessions {
   }
 
   /** Whether a touch would change nothing but the end of the session, and that by less than `touchInterval`. */
-  #isSoon(known: Known, { set, remove }: Difference, idleTimeout: number): boolean {
-    const now = this.#operations.settings.store.now()
+  #isSoon(id: string, known: Known, { set, remove }: Difference, idleTimeout: number): boolean {
+    const now = this.#operations.settings.store.now(id)
     const isPlain = remove.length === 0 && [...set.keys()].every((field) => field === EXPIRES_FIELD)
     if (now === null || !isPlain) return false
     const moved = now + idleTimeout - (known.lastAccessedAt + known.idleTimeout)
