@@ -1,8 +1,8 @@
 import { Cluster, Redis } from 'ioredis'
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
 import { Redis as Iovalkey, Cluster as IovalkeyCluster } from 'iovalkey'
-import { createCluster, createSentinel } from 'redis'
-import { createCluster as createCluster5, createSentinel as createSentinel5 } from 'redis5'
+import * as redis6 from 'redis'
+import * as redis5 from 'redis5'
 import type { RedisClient } from '../../src/redis.ts'
 import { MASTER_NAME } from '../support/redis-sentinel.ts'
 
@@ -20,11 +20,20 @@ export type NewManyClient = (urls: readonly string[], options?: object) => ManyC
 /** As an application has them, save that they lose no time before they connect again. */
 const socket = { reconnectStrategy: () => 20 }
 
-type MadeNodeRedis =
-  | ReturnType<typeof createCluster>
-  | ReturnType<typeof createCluster5>
-  | ReturnType<typeof createSentinel>
-  | ReturnType<typeof createSentinel5>
+type MadeNodeRedis = RedisClient & {
+  setMaxListeners(n: number): unknown
+  connect(): Promise<unknown>
+  destroy(): unknown
+}
+
+/** The clients' own types, of two majors side by side, take the compiler a minute and gigabytes. */
+interface NodeRedisLibrary {
+  createCluster(options: object): MadeNodeRedis
+  createSentinel(options: object): MadeNodeRedis
+}
+
+const nodeRedis6: NodeRedisLibrary = redis6 as object as NodeRedisLibrary
+const nodeRedis5: NodeRedisLibrary = redis5 as object as NodeRedisLibrary
 
 function nodeRedis(made: MadeNodeRedis): ManyClient {
   // Every test has a store of its own on it.
@@ -71,9 +80,9 @@ const LATEST = new Set([FIRST, 'ioredis 6'])
 /** Every client of a cluster that `redisStore` takes. */
 export const CLUSTER_CLIENTS: Record<string, NewManyClient> = {
   'node-redis 6': (urls, options) =>
-    nodeRedis(createCluster({ rootNodes: urls.map((url) => ({ url })), defaults: { socket }, ...options })),
+    nodeRedis(nodeRedis6.createCluster({ rootNodes: urls.map((url) => ({ url })), defaults: { socket }, ...options })),
   'node-redis 5': (urls, options) =>
-    nodeRedis(createCluster5({ rootNodes: urls.map((url) => ({ url })), defaults: { socket }, ...options })),
+    nodeRedis(nodeRedis5.createCluster({ rootNodes: urls.map((url) => ({ url })), defaults: { socket }, ...options })),
   'ioredis 6': (urls, options) => ioredis(new Cluster(hosts(urls), { ...OPTIONS, ...options })),
   'ioredis 5': (urls, options) => ioredis(new Cluster5(hosts(urls), { ...OPTIONS, ...options })),
   iovalkey: (urls, options) => ioredis(new IovalkeyCluster(hosts(urls), { ...OPTIONS, ...options })),
@@ -96,8 +105,8 @@ const BY_SENTINELS = {
 
 /** Every client that asks Sentinels, made with the addresses of some of them. */
 export const SENTINEL_CLIENTS: Record<string, NewManyClient> = {
-  'node-redis 6': (urls, options) => nodeRedis(createSentinel({ ...ofSentinels(urls), ...options })),
-  'node-redis 5': (urls, options) => nodeRedis(createSentinel5({ ...ofSentinels(urls), ...options })),
+  'node-redis 6': (urls, options) => nodeRedis(nodeRedis6.createSentinel({ ...ofSentinels(urls), ...options })),
+  'node-redis 5': (urls, options) => nodeRedis(nodeRedis5.createSentinel({ ...ofSentinels(urls), ...options })),
   'ioredis 6': (urls, options) => ioredis(new Redis({ ...BY_SENTINELS, sentinels: hosts(urls), ...options })),
   'ioredis 5': (urls, options) => ioredis(new Redis5({ ...BY_SENTINELS, sentinels: hosts(urls), ...options })),
   iovalkey: (urls, options) => ioredis(new Iovalkey({ ...BY_SENTINELS, sentinels: hosts(urls), ...options })),
