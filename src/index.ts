@@ -30,6 +30,7 @@ export {
 } from './core/errors.ts'
 export type { SessionEvent, SessionEvents } from './core/events.ts'
 export type { DataOf, ReservedField } from './core/fields.ts'
+export type { Health, Latency } from './core/health.ts'
 export type { LoginOptions } from './core/login-options.ts'
 export type { RecentOptions, SessionCounts, SessionStats } from './core/monitoring.ts'
 export type { SessionsOptions } from './core/options.ts'

@@ -1,29 +1,43 @@
 import { type Outcome, StoreError } from './errors.ts'
 import type { StoreCall } from './store.ts'
 
+/** Whoever follows a call to its end, which may come long after its deadline. */
+export interface Follower<T> {
+  /** It has come to something, in time or late. */
+  answered?(): void
+  /** It has failed by itself, in time or late. */
+  failed?(error: unknown): void
+  /** Its deadline has passed, and it has come to nothing: its caller is told this. */
+  overdue?(error: Error): void
+  /** What it has come to after its deadline, when nobody waits for it any more. */
+  late?: ((value: T) => void) | undefined
+}
+
 /**
  * Runs one store operation, retries included, under a deadline: the returned promise settles within `ms` of now, whatever
- * the store does (P7). Past it the operation is asked to withdraw what it has queued, and its late answer goes to `late`.
+ * the store does (P7). Past it the operation is asked to withdraw what it has queued, and its late answer goes to `follower`.
  * @throws StoreError `ERR_STORE_TIMEOUT`
  */
 export function withDeadline<T>(
   ms: number,
   operation: string,
   run: (call: StoreCall) => Promise<T>,
-  late?: (value: T) => void,
+  follower: Follower<T> = {},
 ): Promise<T> {
   const call = new Call()
   const overdue = () => (call.outcome === 'none' && call.refusal) || timeout(operation, ms, call.outcome)
   return new Promise<T>((resolve, reject) => {
     let settled = false
+    let answered = false
     const timer = setTimeout(() => {
       call.expire()
       // One turn later: what the abort has withdrawn has rejected by now, and a reply that has already arrived (this
       // process was busy, not the store) has been read.
       setImmediate(() => {
-        if (settled) return
-        settled = true
-        reject(overdue())
+        if (answered) return
+        const error = overdue()
+        follower.overdue?.(error)
+        settle(() => reject(error))
       })
     }, ms)
     const settle = (finish: () => void): boolean => {
@@ -35,9 +49,12 @@ export function withDeadline<T>(
     }
     run(call).then(
       (value) => {
-        if (!settle(() => resolve(value))) late?.(value)
+        answered = true
+        follower.answered?.()
+        if (!settle(() => resolve(value))) follower.late?.(value)
       },
       (error: unknown) => {
+        follower.failed?.(error)
         settle(() => reject(call.expired && call.outcome === 'none' ? overdue() : error))
       },
     )
@@ -62,8 +79,8 @@ function timeout(operation: string, ms: number, outcome: Outcome): StoreError {
   )
 }
 
-/** An AbortController costs more than the whole bookkeeping of a call, and only a waiting queue needs one. */
-class Call implements StoreCall {
+/** A call that can be made to expire. An AbortController costs more than the whole bookkeeping of a call, and only a waiting queue needs one. */
+export class Call implements StoreCall {
   outcome: Outcome = 'unknown'
   refusal: Error | undefined
   #expired = false

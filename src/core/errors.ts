@@ -127,7 +127,7 @@ export type StoreErrorCode = 'ERR_STORE_TIMEOUT' | 'ERR_STORE_UNAVAILABLE' | 'ER
  * The store did not do what it was asked (503). Nothing is retried behind your back; try the whole request again.
  *
  * - `ERR_STORE_TIMEOUT`: no answer within the deadline (`storeTimeout`).
- * - `ERR_STORE_UNAVAILABLE`: no connection.
+ * - `ERR_STORE_UNAVAILABLE`: no connection, or a store that has stopped answering: then nothing was sent.
  * - `ERR_STORE_FULL`: Redis is out of memory.
  * - `ERR_STORE_REPLY`: Redis answered with another error.
  */

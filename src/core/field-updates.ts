@@ -1,9 +1,9 @@
 import { decode, encode } from './codec.ts'
-import { withDeadline } from './deadline.ts'
 import type { Outcome } from './errors.ts'
 import { checkSizes } from './fields.ts'
 import type { Settings } from './options.ts'
 import type { SessionRef, StoreCall } from './store.ts'
+import type { StoreCalls } from './store-calls.ts'
 
 /** Computes the next value of a field. May run again with a newer value when another request was faster: keep it pure. */
 export type Change = (current: unknown) => unknown
@@ -42,14 +42,14 @@ interface Queue {
  */
 export class FieldUpdates {
   readonly #compareAndSet: CompareAndSet
-  readonly #timeout: number
+  readonly #calls: Pick<StoreCalls, 'run'>
   readonly #rules: ValueRules
   readonly #queues = new Map<string, Queue>()
 
-  constructor(compareAndSet: CompareAndSet, settings: ValueRules & Pick<Settings, 'storeTimeout'>) {
+  constructor(compareAndSet: CompareAndSet, calls: Pick<StoreCalls, 'run'>, rules: ValueRules) {
     this.#compareAndSet = compareAndSet
-    this.#timeout = settings.storeTimeout
-    this.#rules = settings
+    this.#calls = calls
+    this.#rules = rules
   }
 
   /**
@@ -58,7 +58,7 @@ export class FieldUpdates {
    * @throws whatever `change` throws; FieldError; SessionEndedError; StoreError
    */
   run(ref: SessionRef, field: string, known: Text, change: Change): Promise<Text> {
-    return withDeadline(this.#timeout, 'update', (call) => {
+    return this.#calls.run('update', (call) => {
       // Until its round begins the update has certainly not been carried out.
       call.outcome = 'none'
       return new Promise<Text>((resolve, reject) => {

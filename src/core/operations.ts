@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { giveUp, withDeadline } from './deadline.ts'
+import { giveUp } from './deadline.ts'
 import { CoatcheckError, FieldError, LoginRevokedError, SessionEndedError, UserLimitError } from './errors.ts'
 import { Events } from './events.ts'
 import { type CompareAndSet, FieldUpdates } from './field-updates.ts'
@@ -23,6 +23,7 @@ import type {
   SessionRef,
   StoreCall,
 } from './store.ts'
+import { StoreCalls } from './store-calls.ts'
 import { idOfToken, newToken, newTokenBeside, type Token } from './token.ts'
 import { warnOnce } from './warn.ts'
 
@@ -56,6 +57,7 @@ export class Operations {
   readonly settings: Settings
   readonly events: Events
   readonly requests: RequestCounts
+  readonly calls: StoreCalls
   readonly #reuseNote: Note
   readonly #updates: FieldUpdates
   readonly #touching = new Map<string, Promise<number | null>>()
@@ -65,7 +67,8 @@ export class Operations {
     this.events = events
     this.#reuseNote = events.note('reuse', 'reuse')
     this.requests = new RequestCounts(Math.max(1000, settings.touchInterval ?? 60_000))
-    this.#updates = new FieldUpdates(this.#compareAndSet, settings)
+    this.calls = new StoreCalls(settings.store, settings.storeTimeout)
+    this.#updates = new FieldUpdates(this.#compareAndSet, this.calls, settings)
   }
 
   /** @param byToken whether somebody came with a token that leads here, so that its use after a rotation is noticed */
@@ -200,11 +203,11 @@ export class Operations {
    * @throws SessionEndedError when the id is remembered as over; what {@link Operations.create} throws
    */
   async createAs(id: string, session: CreateSession, late?: () => void): Promise<Created> {
-    const { store, maxPerUser, maxValueBytes, storeTimeout } = this.settings
+    const { store, maxPerUser, maxValueBytes } = this.settings
     const { userId, note } = session
     checkSizes(session.fields, maxValueBytes) // guard: value size
     const create = (call: StoreCall) => store.create({ ...session, id, maxPerUser }, call)
-    const reply = await withDeadline(storeTimeout, 'create', create, late)
+    const reply = await this.calls.run('create', create, late)
     if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
     if (reply.status !== 'ok') {
       this.events.tell({ type: 'refused', id: null, userId, cause: reply.status === 'full' ? 'limit' : 'revoked' })
@@ -321,15 +324,16 @@ export class Operations {
     return this.call('timeToLive', (call) => this.settings.store.timeToLive(id, call))
   }
 
-  /** Runs one call to the store under the deadline that the application has set. */
+  /** Runs one call to the store: {@link StoreCalls.run}. */
   call<T>(operation: string, run: (call: StoreCall) => Promise<T>): Promise<T> {
-    return withDeadline(this.settings.storeTimeout, operation, run)
+    return this.calls.run(operation, run)
   }
 
   /** Waits for the touches on their way, then closes the store. */
   async close(): Promise<void> {
     while (this.#touching.size > 0) await Promise.all(this.#touching.values())
     this.events.close()
+    this.calls.close()
     await this.settings.store.close()
   }
 

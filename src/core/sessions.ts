@@ -6,6 +6,7 @@ import { milliseconds } from './duration.ts'
 import { ArgumentError, MountError, SessionEndedError, StoreError } from './errors.ts'
 import { Events, type SessionEvents } from './events.ts'
 import { checkField, type DataOf } from './fields.ts'
+import type { Health } from './health.ts'
 import { Logins } from './logins.ts'
 import { Monitoring, type RecentOptions, type SessionStats } from './monitoring.ts'
 import { type OpenOptions, openRequest } from './open-request.ts'
@@ -278,6 +279,15 @@ export class Sessions<Data = Record<string, unknown>> {
   async watch(id: string, onEnded: (end: SessionEnd) => unknown): Promise<() => void> {
     void this.#open
     return this.#watches.watch(id, onEnded)
+  }
+
+  /**
+   * How the store is, for a load balancer's check: `up` or `down`, since when, the last error, how long calls take. Costs nothing
+   * while others use the store; asks the store if it has not served this process for a second, and answers within half of
+   * `storeTimeout`, at most 500 ms. Never rejects. After {@link Sessions.close} it is `down`.
+   */
+  async health(): Promise<Health> {
+    return this.#operations.calls.health()
   }
 
   /** Waits for touches on their way and ends what the store has started; never closes your Redis client. */

@@ -58,7 +58,7 @@ export class Watches {
     // Before the session is looked at: what ends it afterwards is heard.
     const watcher = this.#add(id, onEnded)
     try {
-      await this.#operations.call('watch', async (call) => {
+      await this.#operations.calls.wait('watch', async (call) => {
         call.outcome = 'none'
         await this.#events.listen()
       })

@@ -105,24 +105,13 @@ describe('a store call under a deadline', () => {
     let answer: (value: string) => void = () => undefined
     let fail: (error: Error) => void = () => undefined
     const calls = [
-      withDeadline(
-        20,
-        'create',
-        () => new Promise<string>((resolve) => (answer = resolve)),
-        (value) => late.push(value),
-      ),
-      withDeadline(
-        20,
-        'create',
-        () => new Promise<string>((_, reject) => (fail = reject)),
-        (value) => late.push(value),
-      ),
-      withDeadline(
-        20,
-        'create',
-        async () => 'in time',
-        (value) => late.push(value),
-      ),
+      withDeadline(20, 'create', () => new Promise<string>((resolve) => (answer = resolve)), {
+        late: (value) => late.push(value),
+      }),
+      withDeadline(20, 'create', () => new Promise<string>((_, reject) => (fail = reject)), {
+        late: (value) => late.push(value),
+      }),
+      withDeadline(20, 'create', async () => 'in time', { late: (value) => late.push(value) }),
     ]
     const [first, second, third] = await Promise.allSettled(calls)
     assert.deepEqual([first?.status, second?.status, third?.status], ['rejected', 'rejected', 'fulfilled'])

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { SessionEndedError } from '../../src/core/errors.ts'
 import { type CompareAndSet, FieldUpdates } from '../../src/core/field-updates.ts'
 import { readOptions } from '../../src/core/options.ts'
+import { StoreCalls } from '../../src/core/store-calls.ts'
 import { memoryStore } from '../../src/memory.ts'
 
 const ref = { id: 'id', userId: null }
@@ -35,7 +36,12 @@ function start(stored: string | null = null, storeTimeout = 5000) {
       }
     }
   }
-  return { field, updates: new FieldUpdates(compareAndSet, readOptions({ store: memoryStore(), storeTimeout })) }
+  return { field, updates: updatesBy(compareAndSet, storeTimeout) }
+}
+
+function updatesBy(compareAndSet: CompareAndSet, storeTimeout: number): FieldUpdates {
+  const settings = readOptions({ store: memoryStore(), storeTimeout })
+  return new FieldUpdates(compareAndSet, new StoreCalls(settings.store, storeTimeout), settings)
 }
 
 describe('updates of a field', () => {
@@ -156,7 +162,7 @@ describe('updates of a field', () => {
       if (outcomes.length === 2) throw new SessionEndedError()
       await once(call.signal, 'abort')
     }
-    const updates = new FieldUpdates(compareAndSet, readOptions({ store: memoryStore(), storeTimeout: 200 }))
+    const updates = updatesBy(compareAndSet, 200)
     const [alone, ...together] = [1, 2, 3].map((n) => updates.run(ref, 'list', null, push(n)))
     await assert.rejects(alone as Promise<unknown>, SessionEndedError)
     for (const update of together) await assert.rejects(update, { code: 'ERR_STORE_TIMEOUT', outcome: 'none' })
