@@ -34,6 +34,11 @@ export interface ExpressSessionsOptions {
   reqSession?: boolean
   /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
   touch?: (req: IncomingMessage) => boolean
+  /**
+   * Whether this request is served as a visitor's if the store fails as its session is read: with empty data, no user,
+   * `session.unavailable`, and no write. Asked only then. Default: none is, the answer is 503.
+   */
+  serveAsVisitor?: (req: IncomingMessage) => boolean
   /** Told of errors that no handler can see any more (a commit that failed after `res.json()`). Default `console.error`. */
   onError?: (error: unknown, req: IncomingMessage) => void
 }
@@ -59,7 +64,7 @@ export function expressSessions<Data>(
   sessions: Sessions<Data>,
   options: ExpressSessionsOptions = {},
 ): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void {
-  const { reqSession = true, touch = always, onError = logError } = options
+  const { reqSession = true, touch = always, serveAsVisitor = never, onError = logError } = options
   return function coatcheckSessions(req: ExpressRequest, res, next) {
     if (reqSession && req.session !== undefined && !isOurs(sessions, req)) {
       next(
@@ -83,7 +88,10 @@ export function expressSessions<Data>(
       )
     }
     sessions
-      .openRequest(req, req.headers.cookie, { client: clientOf(req, touch) })
+      .openRequest(req, req.headers.cookie, {
+        client: clientOf(req, touch),
+        serveAsVisitor: () => serveAsVisitor(req),
+      })
       .then(attach)
       .then(() => next(), next)
   }
@@ -109,6 +117,10 @@ function isOurs(sessions: Sessions<unknown>, req: ExpressRequest): boolean {
 
 function always(): boolean {
   return true
+}
+
+function never(): boolean {
+  return false
 }
 
 function logError(error: unknown): void {

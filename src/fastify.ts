@@ -34,6 +34,11 @@ export type { SameOriginOptions } from './core/same-origin.ts'
 export interface FastifySessionsOptions {
   /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
   touch?: (request: FastifyRequestLike) => boolean
+  /**
+   * Whether this request is served as a visitor's if the store fails as its session is read: with empty data, no user,
+   * `session.unavailable`, and no write. Asked only then. Default: none is, the answer is 503.
+   */
+  serveAsVisitor?: (request: FastifyRequestLike) => boolean
   /** Told of errors that no handler can see any more (a commit that failed after the reply was sent). Default `console.error`. */
   onError?: (error: unknown, request: FastifyRequestLike) => void
 }
@@ -61,10 +66,13 @@ export function fastifySessions<Data>(
   sessions: Sessions<Data>,
   options: FastifySessionsOptions = {},
 ): FastifySessionsPlugin {
-  const { touch = always, onError = logError } = options
+  const { touch = always, serveAsVisitor = never, onError = logError } = options
   const states = new WeakMap<object, RequestState>()
   const onRequest: OnRequest = async (request, reply) => {
-    const state = await sessions.openRequest(request, request.headers.cookie, { client: clientOf(request, touch) })
+    const state = await sessions.openRequest(request, request.headers.cookie, {
+      client: clientOf(request, touch),
+      serveAsVisitor: () => serveAsVisitor(request),
+    })
     rememberMounted(request, sessions, state)
     states.set(request, state)
     new ResponseGate(
@@ -104,6 +112,10 @@ function clientOf(request: FastifyRequestLike, touch: (request: FastifyRequestLi
 
 function always(): boolean {
   return true
+}
+
+function never(): boolean {
+  return false
 }
 
 function logError(error: unknown): void {

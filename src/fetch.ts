@@ -36,6 +36,11 @@ export type { SameOriginOptions } from './core/same-origin.ts'
 export interface FetchSessionsOptions {
   /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
   touch?: (request: Request) => boolean
+  /**
+   * Whether this request is served as a visitor's if the store fails as its session is read: with empty data, no user,
+   * `session.unavailable`, and no write. Asked only then. Default: none is, the answer is 503.
+   */
+  serveAsVisitor?: (request: Request) => boolean
   /** Whether a request came over https, for a server behind a proxy that ends TLS. Default: what its URL says. */
   secure?: (request: Request) => boolean
   /** The client's address, which a `Request` does not know: from a header that your own proxy has written. Default: none. */
@@ -148,8 +153,11 @@ async function open<Data>(
   options: FetchSessionsOptions,
   facts: RequestFacts,
 ): Promise<Opened> {
-  const client = clientOf(request, options)
-  const state = await sessions.openRequest(request, request.headers.get('cookie') ?? undefined, { client })
+  const { serveAsVisitor = never } = options
+  const state = await sessions.openRequest(request, request.headers.get('cookie') ?? undefined, {
+    client: clientOf(request, options),
+    serveAsVisitor: () => serveAsVisitor(request),
+  })
   rememberMounted(request, sessions, state)
   return { state, keeper: sessionKeeper(state, facts) }
 }
@@ -202,6 +210,10 @@ function always(): boolean {
 }
 
 function unknown(): undefined {}
+
+function never(): boolean {
+  return false
+}
 
 function logError(error: unknown): void {
   console.error(error)

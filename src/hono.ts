@@ -37,6 +37,11 @@ export interface HonoSessionsOptions<Name extends string = 'session'> {
   variable?: Name
   /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
   touch?: (c: Context) => boolean
+  /**
+   * Whether this request is served as a visitor's if the store fails as its session is read: with empty data, no user,
+   * `session.unavailable`, and no write. Asked only then. Default: none is, the answer is 503.
+   */
+  serveAsVisitor?: (c: Context) => boolean
   /** Whether a request came over https, for a server behind a proxy that ends TLS. Default: what its connection tells. */
   secure?: (c: Context) => boolean
   /** The client's address, for a server behind a proxy. Default: that of the connection. */
@@ -58,7 +63,7 @@ export function honoSessions<Data, Name extends string = 'session'>(
   sessions: Sessions<Data>,
   options: HonoSessionsOptions<Name> = {},
 ): MiddlewareHandler<{ Variables: Record<Name, Session<Data>> }> {
-  const { variable = 'session', touch = always, onError = logError } = options
+  const { variable = 'session', touch = always, serveAsVisitor = never, onError = logError } = options
   return async function coatcheckSessions(c: Context, next) {
     const { incoming, outgoing } = bindingsOf(c)
     const { secure = () => isEncrypted(incoming), address = () => incoming.socket.remoteAddress } = options
@@ -70,7 +75,10 @@ export function honoSessions<Data, Name extends string = 'session'>(
     let state: RequestState | undefined
     observeFailure(c, () => state?.discard()) // guard: discard in Hono
     try {
-      state = await sessions.openRequest(c, incoming.headers.cookie, { client })
+      state = await sessions.openRequest(c, incoming.headers.cookie, {
+        client,
+        serveAsVisitor: () => serveAsVisitor(c),
+      })
       rememberMounted(c, sessions, state)
       if (c.get(variable) !== undefined) {
         throw new MountError(`c.var.${variable} is taken: pass { variable: 'anotherName' }.`)
@@ -100,6 +108,10 @@ function bindingsOf(c: Context): { incoming: NodeRequest; outgoing: NodeResponse
 
 function always(): boolean {
   return true
+}
+
+function never(): boolean {
+  return false
 }
 
 function logError(error: unknown): void {

@@ -43,6 +43,11 @@ export type { SameOriginOptions } from './core/same-origin.ts'
 export interface NodeSessionsOptions {
   /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
   touch?: (req: NodeRequest) => boolean
+  /**
+   * Whether this request is served as a visitor's if the store fails as its session is read: with empty data, no user,
+   * `session.unavailable`, and no write. Asked only then. Default: none is, the answer is 503.
+   */
+  serveAsVisitor?: (req: NodeRequest) => boolean
   /** Whether a request came over https, for a server behind a proxy that ends TLS. Default: what its connection tells. */
   secure?: (req: NodeRequest) => boolean
   /** The client's address, for a server behind a proxy. Default: that of the connection. */
@@ -165,7 +170,12 @@ async function handle<Data>(
   let state: RequestState | undefined
   try {
     if (admit !== undefined && !(await admit())) return
-    state = await sessions.openRequest(req, req.headers.cookie, { client: clientOf(req, options), cookies })
+    const { serveAsVisitor = never } = options
+    state = await sessions.openRequest(req, req.headers.cookie, {
+      client: clientOf(req, options),
+      cookies,
+      serveAsVisitor: () => serveAsVisitor(req),
+    })
     rememberMounted(req, sessions, state)
     attach(state)
     await run()
@@ -218,6 +228,10 @@ function remoteAddress(req: NodeRequest): string | undefined {
 
 function always(): boolean {
   return true
+}
+
+function never(): boolean {
+  return false
 }
 
 function logError(error: unknown): void {

@@ -1,15 +1,39 @@
 import { STATUS_CODES } from 'node:http'
-import { CoatcheckError } from '../core/errors.ts'
-import { refusalOf } from './session-keeper.ts'
+import { CoatcheckError, StoreError } from '../core/errors.ts'
+
+/** The answer to a request that has failed: JSON, and for nobody else. */
+export interface FailureAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
 
 /**
  * The answer to a request whose handler has failed. What is ours we have words for. Of what is not, the client learns no more
  * than the status that the error asks for.
  */
-export function failureOf(error: unknown): { status: number; body: string } {
+export function failureOf(error: unknown): FailureAnswer {
   if (error instanceof CoatcheckError) return refusalOf(error)
   const { status, statusCode = status } = (error ?? {}) as { status?: unknown; statusCode?: unknown }
   const known = Number.isInteger(statusCode) && Number(statusCode) >= 400 && Number(statusCode) < 600
   const answered = known ? Number(statusCode) : 500
-  return { status: answered, body: JSON.stringify({ error: STATUS_CODES[answered] ?? 'Error' }) }
+  return answer(answered, STATUS_CODES[answered] ?? 'Error')
+}
+
+/** The answer to a request whose changes could not be stored. */
+export function refusalOf(error: unknown): FailureAnswer {
+  const status = error instanceof CoatcheckError ? error.status : 500
+  const more = error instanceof StoreError ? { 'Retry-After': error.headers['retry-after'] } : {} // guard: Retry-After
+  return answer(status, REASONS[status] ?? 'Internal server error', more)
+}
+
+function answer(status: number, reason: string, more: Record<string, string> = {}): FailureAnswer {
+  const headers = { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store', ...more }
+  return { status, headers, body: JSON.stringify({ error: reason }) }
+}
+
+const REASONS: Record<number, string> = {
+  401: 'Session expired',
+  403: 'Too many sessions',
+  503: 'Session store unavailable',
 }

@@ -1,5 +1,5 @@
 import type { RequestState } from '../core/request-state.ts'
-import { failureOf } from './failure-answer.ts'
+import { type FailureAnswer, failureOf } from './failure-answer.ts'
 import { watchBody } from './fetch-body.ts'
 import type { Gatekeeper } from './response-gate.ts'
 
@@ -38,22 +38,19 @@ export async function answer({ state, keeper }: Opened, response: Response): Pro
   } catch (error) {
     // Nobody reads it; what its source says to that concerns nobody either, and the commit's error is told.
     copy.body?.cancel(error).catch(() => undefined)
-    return leave(jsonResponse(keeper.refuse(error), cookies), { cookies, failed: true }, keeper)
+    return leave(ownResponse(keeper.refuse(error), cookies), { cookies, failed: true }, keeper)
   }
   return leave(copy, { cookies, failed }, keeper)
 }
 
 /** Answers a request that has failed: its handler, or already the reading of its session. */
 export function answerFailure(error: unknown, keeper?: Gatekeeper): Response {
-  return leave(jsonResponse(failureOf(error)), { cookies: [], failed: true }, keeper)
+  return leave(ownResponse(failureOf(error)), { cookies: [], failed: true }, keeper)
 }
 
-/** An answer of our own: JSON, and for nobody else. */
-function jsonResponse(
-  { status, body }: { readonly status: number; readonly body: string },
-  cookies: readonly string[] = [],
-): Response {
-  const headers = new Headers({ 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' })
+/** An answer of our own. */
+function ownResponse({ status, headers: own, body }: FailureAnswer, cookies: readonly string[] = []): Response {
+  const headers = new Headers(own)
   for (const cookie of cookies) headers.append('Set-Cookie', cookie) // guard: other session cookies stay
   return new Response(body, { status, headers })
 }

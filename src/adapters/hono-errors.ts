@@ -1,5 +1,5 @@
 import { CoatcheckError } from '../core/errors.ts'
-import { refusalOf } from './session-keeper.ts'
+import { refusalOf } from './failure-answer.ts'
 
 /** Who wants to know of failures of one request; the failure that they have been told of. */
 interface Watch {
@@ -39,11 +39,8 @@ export function observeFailure(c: { error: Error | undefined }, onFailure: () =>
 export function answerable<Thrown>(error: Thrown): Thrown {
   if (!(error instanceof CoatcheckError) || 'getResponse' in error) return error
   const getResponse = () => {
-    const { status, body } = refusalOf(error)
-    return new Response(body, {
-      status,
-      headers: { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' },
-    })
+    const { status, headers, body } = refusalOf(error)
+    return new Response(body, { status, headers })
   }
   return Object.defineProperty(error, 'getResponse', { value: getResponse })
 }

@@ -30,7 +30,7 @@ export interface Guarded<Data> {
 /**
  * The session of a request, for a guard.
  * @param sessions which, if several are mounted; default: the one mounted last
- * @throws MountError when the request has not passed the adapter
+ * @throws MountError when the request has not passed the adapter; StoreError when the session could not be read
  */
 export function guardedOf<Data>(request: object, sessions?: Sessions<Data>): Guarded<Data> {
   const entry = mounted.get(request)?.findLast((each) => sessions === undefined || Object.is(each.sessions, sessions))
@@ -39,6 +39,8 @@ export function guardedOf<Data>(request: object, sessions?: Sessions<Data>): Gua
       'A guard needs the session of the request: mount the adapter before it, as in app.use(expressSessions(sessions)).',
     )
   }
+  // Neither "log in" nor "you may not": nobody knows who asks.
+  entry.state.mustBeRead() // guard: guards on an unread session
   const session = entry.session as unknown as Session<Data>
   const { store } = entry.state.operations.settings
   return {

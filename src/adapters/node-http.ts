@@ -35,12 +35,8 @@ export function upgradeResponse(req: IncomingMessage, socket: Duplex): ServerRes
 /** Answers a request whose handler has failed, in place of everything it has set. An answer that is complete stays. */
 export function answerFailure(error: unknown, req: NodeRequest, res: ServerResponse): void {
   if (!res.headersSent) {
-    const { status, body } = failureOf(error)
-    replaceHead(res, status, {
-      'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(body),
-      'Cache-Control': 'no-store',
-    })
+    const { status, headers, body } = failureOf(error)
+    replaceHead(res, status, { ...headers, 'Content-Length': Buffer.byteLength(body) })
     res.end(body)
   } else if (!res.writableEnded) {
     // Half an answer must not look like a whole one.

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { FailureAnswer } from './failure-answer.ts'
 import { streamOf } from './http2.ts'
 import { nodeError, replaceHead } from './response-head.ts'
 
@@ -54,12 +55,8 @@ export class ResponseExit {
   }
 
   /** Answers something else, whatever the application has said so far. */
-  replace({ status, body }: { status: number; body: string }): void {
-    replaceHead(this.#res, status, {
-      'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(body),
-      'Cache-Control': 'no-store',
-    })
+  replace({ status, headers, body }: FailureAnswer): void {
+    replaceHead(this.#res, status, { ...headers, 'Content-Length': Buffer.byteLength(body) })
     // Said here: left to Node, it would be asked of the gate, which drops everything by now.
     this.#call('writeHead', [status])
     this.#end([body])

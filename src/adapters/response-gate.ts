@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { deferDestroy } from './defer-destroy.ts'
+import type { FailureAnswer } from './failure-answer.ts'
 import { isDestroyed } from './http2.ts'
 import { override } from './override.ts'
 import { type Args, checkChunk, drop, type Method, ResponseExit } from './response-exit.ts'
@@ -14,7 +15,7 @@ export interface Gatekeeper {
   /** The head is leaving now. */
   headLeaves(): void
   /** A commit failed before the head left: what to answer instead. */
-  refuse(error: unknown): { status: number; body: string }
+  refuse(error: unknown): FailureAnswer
   /** A commit, or a held call, failed after the head had left; the connection is cut. */
   fail(error: unknown): void
 }

@@ -1,6 +1,6 @@
-import { CoatcheckError } from '../core/errors.ts'
 import type { RequestState } from '../core/request-state.ts'
 import { warnOnce } from '../core/warn.ts'
+import { refusalOf } from './failure-answer.ts'
 import type { Gatekeeper } from './response-gate.ts'
 
 /** What an adapter knows of a request. */
@@ -74,19 +74,6 @@ export function report(error: unknown, facts: RequestFacts): void {
   } catch (failure) {
     console.error(failure)
   }
-}
-
-/** The answer to a request whose changes could not be stored. */
-export function refusalOf(error: unknown): { status: number; body: string } {
-  const status = error instanceof CoatcheckError ? error.status : 500
-  return { status, body: JSON.stringify({ error: REASONS[status] ?? REASONS[500] }) }
-}
-
-const REASONS: Record<number, string> = {
-  401: 'Session expired',
-  403: 'Too many sessions',
-  500: 'Internal server error',
-  503: 'Session store unavailable',
 }
 
 function warnOfPlainHttp(state: RequestState, { secure }: RequestFacts): void {

@@ -120,6 +120,9 @@ export class MountError extends CoatcheckError {
 /** Whether a failed call may have taken effect in the store: `'none'` is certain that it has not. */
 export type Outcome = 'none' | 'unknown'
 
+/** The least that HTTP can say. Once the store is back, it takes less. */
+const RETRY_AFTER = Object.freeze({ 'retry-after': '1' })
+
 /** What a {@link StoreError} may say. */
 export type StoreErrorCode = 'ERR_STORE_TIMEOUT' | 'ERR_STORE_UNAVAILABLE' | 'ERR_STORE_FULL' | 'ERR_STORE_REPLY'
 
@@ -134,9 +137,15 @@ export type StoreErrorCode = 'ERR_STORE_TIMEOUT' | 'ERR_STORE_UNAVAILABLE' | 'ER
 export class StoreError extends CoatcheckError {
   /** `'unknown'` where a write may or may not have taken effect. */
   readonly outcome: Outcome
+  /**
+   * For the answer to the request, beside `status`: when it is worth trying again, in seconds. Express and Fastify send it by
+   * themselves; in an error handler of your own, send it along.
+   */
+  readonly headers: Readonly<Record<'retry-after', string>>
 
   constructor(code: StoreErrorCode, message: string, outcome: Outcome, cause?: unknown) {
     super(code, message, 503, cause)
     this.outcome = outcome
+    this.headers = RETRY_AFTER
   }
 }

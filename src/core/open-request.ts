@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly client?: Client
   /** `false`: the answer carries no cookie, ever (a WebSocket's upgrade). Default `true`. */
   readonly cookies?: boolean
+  /** Whether the request is served as a visitor's if the store fails as the session is read. Only `true` is a yes. */
+  readonly serveAsVisitor?: () => boolean
 }
 
 /**
@@ -19,21 +21,43 @@ export interface OpenOptions {
 export async function openRequest(
   operations: Operations,
   cookieHeader: string | undefined,
-  { client = UNKNOWN_CLIENT, cookies = true }: OpenOptions = {},
+  { client = UNKNOWN_CLIENT, cookies = true, serveAsVisitor }: OpenOptions = {},
   adoptions: Adoptions | null = null,
 ): Promise<RequestState> {
   // Before anything is awaited: what happens while the session is read has happened after the request came.
   const asked = {
     client,
+    cookies,
     arrivedAt: performance.now(),
     headSent: !cookies,
     ...(adoptions !== null && { endOld: () => adoptions.end(cookieHeader) }),
   }
+  try {
+    return await open(operations, cookieHeader, asked, adoptions)
+  } catch (error) {
+    if (!(error instanceof StoreError) || serveAsVisitor?.() !== true) throw error
+    return new RequestState(operations, null, { ...asked, failure: error })
+  }
+}
+
+interface Asked extends Opened {
+  readonly client: Client
+  readonly cookies: boolean
+  readonly arrivedAt: number
+}
+
+async function open(
+  operations: Operations,
+  cookieHeader: string | undefined,
+  asked: Asked,
+  adoptions: Adoptions | null,
+): Promise<RequestState> {
+  const { client, cookies } = asked
   const token = operations.settings.cookie.read(cookieHeader)
   const id = token === null ? null : idOfToken(token)
   const record = id === null ? null : await operations.load(id, true)
   if (record === null && adoptions !== null) {
-    const adopted = await adoptions.open(cookieHeader, { ...asked, cookies })
+    const adopted = await adoptions.open(cookieHeader, asked)
     if (adopted !== null) {
       const { issue } = adopted
       const how = issue === null ? { superseded: true } : { begun: issue }

@@ -1,4 +1,4 @@
-import { ArgumentError, FieldError, HeadersSentError, SessionEndedError } from './errors.ts'
+import { ArgumentError, FieldError, HeadersSentError, SessionEndedError, type StoreError } from './errors.ts'
 import { encodeField } from './field-updates.ts'
 import { checkField } from './fields.ts'
 import type { LoggedIn, LoginRequest, Logins } from './logins.ts'
@@ -33,6 +33,8 @@ export interface Opened {
   readonly client?: Client
   readonly arrivedAt?: number
   readonly headSent?: boolean
+  /** Why the session could not be read, of a request that is served as a visitor's all the same. */
+  readonly failure?: StoreError | null
   /** Ends the session that the request's other cookie, of another library, may lead to. */
   readonly endOld?: () => Promise<void>
 }
@@ -48,6 +50,8 @@ export class RequestState {
   /** The request came with a token whose session does not exist (any more). */
   readonly ended: boolean
   readonly client: Client
+  /** Why the session could not be read: then nothing can be written either, and no cookie is sent. */
+  readonly failure: StoreError | null
   /** When the request came, by `performance.now()`. */
   #arrivedAt: number
   /** Set by the adapter once the head of the response has left: from then on no cookie can be sent. */
@@ -57,6 +61,9 @@ export class RequestState {
   /** The request is among those that the session counts. */
   #counted: boolean
   #view: SessionData | null = null
+  /** The data in place of those that could not be read, and whether they were written to. */
+  #unread: Record<string, unknown> | null = null
+  #wroteUnread = false
   #idleTimeout: number | null = null
   #cookie: Cookie
   #creating: Promise<void> | null = null
@@ -74,6 +81,7 @@ export class RequestState {
       client = UNKNOWN_CLIENT,
       arrivedAt = performance.now(),
       headSent = false,
+      failure = null,
       endOld = nothingToEnd,
     }: Opened = {},
   ) {
@@ -88,12 +96,16 @@ export class RequestState {
     this.client = client
     this.#arrivedAt = arrivedAt
     this.headSent = headSent
+    this.failure = failure
     this.#endOld = endOld
   }
 
   /** The session data. Decoded on first use, so that a request that does not look pays nothing. */
   get data(): Record<string, unknown> {
-    return this.#viewed().values
+    const { values } = this.#viewed()
+    if (this.failure === null) return values
+    this.#unread ??= this.#noticingWrites(values)
+    return this.#unread
   }
 
   /** How many requests have come with this session, this one included: as it was when this one came. */
@@ -115,15 +127,17 @@ export class RequestState {
   /** What the next commit would write, or `null`. Throws FieldError or DataError for what cannot be stored. */
   pending(): Changes | null {
     const changes = this.#view?.changes()
+    if (this.#wroteUnread) return { ...NO_CHANGES, ...changes } // guard: write to what was not read
     if (this.#idleTimeout === null && !changes?.set.size && !changes?.remove.length) return null
     // An idle timeout alone begins no session: there is nothing to keep.
-    if (this.record === null && !changes?.set.size) return null
+    if (this.record === null && !changes?.set.size && this.failure === null) return null
     return { ...NO_CHANGES, ...changes, idleTimeout: this.#idleTimeout }
   }
 
   /** Writes `changes`: begins the session if there is none, else commits to it. */
   async commit(changes: Changes | null = this.pending()): Promise<void> {
     if (changes === null) return
+    this.mustBeRead()
     if (this.record === null && this.#creating === null) {
       await this.#create(changes.set)
       this.#view?.committed(changes)
@@ -148,6 +162,7 @@ export class RequestState {
   async increment(field: string, by: number): Promise<number> {
     checkField(field) // guard: field name
     checkIncrement(by)
+    this.mustBeRead()
     this.#refuseUncommitted(field) // guard: uncommitted field
     if (this.record === null && this.#creating === null) {
       await this.#createWith(field, String(by))
@@ -169,6 +184,7 @@ export class RequestState {
   /** Changes a field in the store, at once, by compare and set. */
   async update(field: string, change: (current: unknown) => unknown): Promise<unknown> {
     checkField(field) // guard: field name
+    this.mustBeRead()
     this.#refuseUncommitted(field) // guard: uncommitted field
     if (this.record === null && this.#creating === null) {
       const value = change(undefined)
@@ -190,6 +206,7 @@ export class RequestState {
 
   /** Gives the session a new token, which the response hands out. */
   async rotate(cause?: string): Promise<void> {
+    this.mustBeRead()
     this.mustSendCookie()
     if (this.record === null || this.#superseded) return // guard: superseded
     const { id, token, lastAccessedAt } = await this.operations.rotate(this.record, cause)
@@ -200,6 +217,7 @@ export class RequestState {
 
   /** Binds the session to a user. */
   async login(logins: Logins, request: Omit<LoginRequest, 'changes' | 'begun'>): Promise<void> {
+    this.mustBeRead()
     this.mustSendCookie()
     await this.#creating
     this.count()
@@ -219,6 +237,7 @@ export class RequestState {
 
   /** Gives the session a new token, from now on the only one, and other roles. */
   async setRoles(roles: string | null): Promise<void> {
+    this.mustBeRead()
     this.mustSendCookie()
     await this.#creating
     if (this.record === null) throw new SessionEndedError()
@@ -236,6 +255,7 @@ export class RequestState {
 
   /** Ends the session. The cookie is cleared whatever the store says: only a logout may take it from the browser. */
   async logout(): Promise<void> {
+    this.mustBeRead()
     this.mustSendCookie()
     await this.#creating
     const record = this.forget()
@@ -265,6 +285,8 @@ export class RequestState {
   /** Forgets what has not been committed: the handler failed. */
   discard(): void {
     this.#view = null
+    this.#unread = null
+    this.#wroteUnread = false
     this.#idleTimeout = null
   }
 
@@ -360,6 +382,28 @@ export class RequestState {
         `This request has changed the field '${field}'; commit() first, or write it in one way only.`,
       )
     }
+  }
+
+  /** A removal leaves no trace in data that are empty, and would seem to be done. */
+  #noticingWrites(values: Record<string, unknown>): Record<string, unknown> {
+    const noticed = () => {
+      this.#wroteUnread = true
+    }
+    return new Proxy(values, {
+      defineProperty(target, field, descriptor) {
+        noticed()
+        return Reflect.defineProperty(target, field, descriptor)
+      },
+      deleteProperty(target, field) {
+        noticed()
+        return Reflect.deleteProperty(target, field)
+      },
+    })
+  }
+
+  /** @throws StoreError, the one with which the reading of the session has failed */
+  mustBeRead(): void {
+    if (this.failure !== null) throw this.failure // guard: unread session
   }
 
   /** @throws HeadersSentError */

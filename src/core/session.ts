@@ -74,6 +74,14 @@ export class Session<Data = Record<string, unknown>> {
     return this.#state.ended
   }
 
+  /**
+   * The store failed as the session of this request was to be read, and the request is served as a visitor's
+   * (`serveAsVisitor`): nobody knows whose it is. Every write fails with that `StoreError`, and guards let nobody pass.
+   */
+  get unavailable(): boolean {
+    return this.#state.failure !== null
+  }
+
   /** When the session began, in epoch milliseconds of the store's clock; `null` while nothing is stored. */
   get createdAt(): number | null {
     return this.#state.record?.createdAt ?? null
@@ -224,6 +232,7 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   get #user(): UserSessions {
+    this.#state.mustBeRead()
     const { userId } = this
     if (userId === null) throw new SessionEndedError()
     return new UserSessions(this.#state.operations, userId)
