@@ -7,6 +7,7 @@ import { outagesContract } from './adapter-contract/outages.ts'
 import { racesContract } from './adapter-contract/races.ts'
 import { requestsContract } from './adapter-contract/requests.ts'
 import { streamsContract } from './adapter-contract/streams.ts'
+import { unreadContract } from './adapter-contract/unread.ts'
 
 export type { Adapter } from './adapter-contract/app.ts'
 export { type Bench, type Data, useBench } from './adapter-contract/bench.ts'
@@ -18,6 +19,7 @@ export function adapterContract(adapter: Adapter, bench: Bench): void {
   streamsContract(adapter, bench)
   racesContract(adapter, bench)
   commandsContract(adapter, bench)
+  unreadContract(adapter, bench)
   outagesContract(adapter, bench)
   badInputContract(adapter, bench)
 }

@@ -13,6 +13,9 @@ export interface Adapter {
   listener(app: App, scope: Scope): RequestListener | Promise<RequestListener>
 }
 
+/** Something that an adapter asks the application about a request. */
+export type Ask = (req: { readonly url?: string | undefined }) => boolean
+
 /** What an adapter's test makes an application of. */
 export interface App {
   readonly sessions: Sessions<Data>
@@ -22,7 +25,8 @@ export interface App {
   readonly mounts: 0 | 1 | 2
   /** Other sessions for the same requests, mounted after `sessions`. */
   readonly otherSessions?: Sessions<Data> | undefined
-  readonly touch?: ((req: { readonly url?: string | undefined }) => boolean) | undefined
+  readonly touch?: Ask | undefined
+  readonly serveAsVisitor?: Ask | undefined
   /** The adapter's option. */
   readonly onError: (error: unknown) => void
   /** What reaches the framework's own error handling; it answers as it does by default. */
@@ -71,7 +75,7 @@ export interface OpenApp {
 
 /** Runs an application until the test is over. */
 export async function open(scope: Scope, bench: Bench, adapter: Adapter, options: OpenOptions): Promise<OpenApp> {
-  const { routes, sessions = bench.sessions(), mounts = 1, otherSessions, touch } = options
+  const { routes, sessions = bench.sessions(), mounts = 1, otherSessions, touch, serveAsVisitor } = options
   const errors: unknown[] = []
   const failures: unknown[] = []
   const application: App = {
@@ -79,6 +83,7 @@ export async function open(scope: Scope, bench: Bench, adapter: Adapter, options
     mounts,
     otherSessions,
     touch,
+    serveAsVisitor,
     onError: (error) => errors.push(bench.note(error)),
     onFailure: (error) => failures.push(bench.note(error)),
     handle(incoming) {

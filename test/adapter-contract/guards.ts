@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { RequestListener } from 'node:http'
 import { describe, it } from 'node:test'
-import { createSessions, type SessionStore, type Sessions } from '../../src/index.ts'
+import { createSessions, type SessionStore, type Sessions, StoreError } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
 import { type Ask, type Reply, type Scope, serve, Visitor } from '../support/http.ts'
 import { altered } from './bench.ts'
@@ -25,7 +25,7 @@ interface Plan {
  * - `/lost`: `requireUser({ sessions: others })`
  * - `/site`: `sameOrigin()`
  *
- * and `/plan` without a guard, which answers the session's plan.
+ * and `/plan` without a guard, which answers the session's plan. Whoever's session cannot be read is served as a visitor.
  */
 export interface GuardedSite {
   readonly name: string
@@ -44,6 +44,8 @@ interface Who {
   /** How long ago the login was. */
   readonly loginAge?: number
   readonly plan?: string
+  /** The store fails. */
+  readonly unread?: boolean
 }
 
 const HTML = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8' }
@@ -54,9 +56,10 @@ const FORBIDDEN = { error: 'Insufficient permissions' }
 export function guardsContract(site: GuardedSite): void {
   /** Somebody at the site: `null` has no session. */
   async function visit(scope: Scope, who: Who | null, thrown: unknown = new Error('no')) {
-    const { userId, roles = [], loginAge = 0, plan = 'free' } = who ?? {}
+    const { userId, roles = [], loginAge = 0, plan = 'free', unread = false } = who ?? {}
     const store = memoryStore()
     const load: SessionStore['load'] = async (...args) => {
+      if (unread) throw new StoreError('ERR_STORE_UNAVAILABLE', 'There is no connection.', 'none')
       const record = await store.load(...args)
       if (record === null || 'status' in record || loginAge === 0) return record
       const at = String(Number(record.fields.get('authenticated_at')) - loginAge)
@@ -125,6 +128,17 @@ export function guardsContract(site: GuardedSite): void {
     it('fail when the sessions that they guard are not mounted', async (t) => {
       const { ask } = await visit(t, { userId: 'u42' })
       assert.equal((await ask('/lost')).status, 500)
+    })
+
+    it('answer 503 to whom nobody knows, because the session could not be read', async (t) => {
+      const { ask } = await visit(t, { userId: 'u42', roles: ['admin'], plan: 'pro', unread: true })
+      for (const path of ['/user', '/office', '/recent', '/pro', '/account', '/desk', '/page']) {
+        const reply = await ask(path, { headers: HTML })
+        assert.deepEqual([path, reply.status, reply.headers['retry-after']], [path, 503, '1'])
+        assert.deepEqual([reply.headers.location, reply.cookies], [undefined, []])
+      }
+      assert.equal((await ask('/plan')).status, 200)
+      assert.equal((await ask('/site', { method: 'POST' })).text, 'let through')
     })
 
     it('leave the answer to onRefused', async (t) => {

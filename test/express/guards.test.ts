@@ -67,7 +67,7 @@ async function open(
   const sessions = sessionsFor(who ?? {})
   const errors: unknown[] = []
   const app = express()
-  app.use(expressSessions(sessions))
+  app.use(expressSessions(sessions, { serveAsVisitor: () => true }))
   routes(app, sessions)
   app.use((_req: Request, res: Response) => void res.send('let through'))
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {

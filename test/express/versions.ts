@@ -20,9 +20,9 @@ export function expressAdapter({ name, express }: Version): Adapter {
   return {
     name,
     listener(app: App): RequestListener {
-      const { sessions, otherSessions, touch, onError } = app
+      const { sessions, otherSessions, touch, serveAsVisitor, onError } = app
       const server = express()
-      const options = { onError, ...(touch && { touch }) }
+      const options = { onError, ...(touch && { touch }), ...(serveAsVisitor && { serveAsVisitor }) }
       for (let i = 0; i < app.mounts; i++) server.use(expressSessions(sessions, options))
       if (otherSessions) server.use(expressSessions(otherSessions, { ...options, reqSession: false }))
       // Express 4 knows nothing of promises.

@@ -6,9 +6,9 @@ import type { Adapter, Answer, App } from '../adapter-contract/app.ts'
 export const fastifyAdapter: Adapter = {
   name: 'Fastify 5',
   async listener(application: App) {
-    const { sessions, otherSessions, mounts, touch, onError, onFailure, handle } = application
+    const { sessions, otherSessions, mounts, touch, serveAsVisitor, onError, onFailure, handle } = application
     const app = Fastify()
-    const options = { onError, ...(touch && { touch }) }
+    const options = { onError, ...(touch && { touch }), ...(serveAsVisitor && { serveAsVisitor }) }
     for (let i = 0; i < mounts; i++) app.register(fastifySessions(sessions, options))
     if (otherSessions) app.register(fastifySessions(otherSessions, options))
     app.setErrorHandler((error, _request, reply) => {

@@ -22,7 +22,7 @@ const site: GuardedSite = {
   name: 'Fastify 5',
   async listener({ sessions, others, thrown }) {
     const app = Fastify()
-    app.register(fastifySessions(sessions))
+    app.register(fastifySessions(sessions, { serveAsVisitor: () => true }))
     const pass = () => 'let through'
     const onRefused: GuardOptions['onRefused'] = async ({ status, code }, _request, reply: FastifyReply) => {
       await new Promise(setImmediate)

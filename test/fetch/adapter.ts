@@ -1,6 +1,6 @@
 import { getRequestListener } from '@hono/node-server'
 import { fetchSessions } from '../../src/fetch.ts'
-import type { Adapter, Answer, App } from '../adapter-contract/app.ts'
+import type { Adapter, Answer, App, Ask } from '../adapter-contract/app.ts'
 import { webStream } from '../support/web-stream.ts'
 
 type Handler = (request: Request) => Promise<Response>
@@ -8,8 +8,13 @@ type Handler = (request: Request) => Promise<Response>
 /** A handler that a server of Node serves, with the little that a framework does around it. */
 export const fetchAdapter: Adapter = {
   name: 'fetch',
-  listener({ sessions, otherSessions, mounts, touch, onError, onFailure, handle }: App) {
-    const options = { onError, ...(touch && { touch: (request: Request) => touch({ url: pathOf(request) }) }) }
+  listener({ sessions, otherSessions, mounts, touch, serveAsVisitor, onError, onFailure, handle }: App) {
+    const asked = (ask: Ask) => (request: Request) => ask({ url: pathOf(request) })
+    const options = {
+      onError,
+      ...(touch && { touch: asked(touch) }),
+      ...(serveAsVisitor && { serveAsVisitor: asked(serveAsVisitor) }),
+    }
     let handler: Handler = async (request) =>
       send(
         await handle({

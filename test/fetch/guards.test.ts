@@ -45,7 +45,7 @@ const site: GuardedSite = {
       '/site': sameOrigin()(pass),
       '/plan': async (request) => new Response(sessions.of(request).data.plan),
     }
-    const handler = fetchSessions(sessions)(async (request) => {
+    const handler = fetchSessions(sessions, { serveAsVisitor: () => true })(async (request) => {
       const route = routes[new URL(request.url).pathname]
       return route === undefined ? new Response(null, { status: 404 }) : route(request)
     })

@@ -1,14 +1,19 @@
 import { getRequestListener } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { honoSessions } from '../../src/hono.ts'
-import type { Adapter, Answer, App } from '../adapter-contract/app.ts'
+import type { Adapter, Answer, App, Ask } from '../adapter-contract/app.ts'
 import { webStream } from '../support/web-stream.ts'
 
 export const honoAdapter: Adapter = {
   name: 'Hono 4',
-  listener({ sessions, otherSessions, mounts, touch, onError, onFailure, handle }: App) {
+  listener({ sessions, otherSessions, mounts, touch, serveAsVisitor, onError, onFailure, handle }: App) {
     const app = new Hono()
-    const options = { onError, ...(touch && { touch: (c: Context) => touch({ url: c.req.path }) }) }
+    const asked = (ask: Ask) => (c: Context) => ask({ url: c.req.path })
+    const options = {
+      onError,
+      ...(touch && { touch: asked(touch) }),
+      ...(serveAsVisitor && { serveAsVisitor: asked(serveAsVisitor) }),
+    }
     for (let i = 0; i < mounts; i++) app.use(honoSessions(sessions, options))
     if (otherSessions) app.use(honoSessions(otherSessions, { ...options, variable: 'other' }))
     app.all('*', async (c) =>

@@ -33,7 +33,7 @@ const site: GuardedSite = {
       { sessions },
     )
     const app = new Hono()
-      .use(honoSessions(sessions))
+      .use(honoSessions(sessions, { serveAsVisitor: () => true }))
       .use('/user', requireUser())
       .use('/office', requireRole('admin', 'editor'))
       .use('/recent', requireRecentLogin('5m'))

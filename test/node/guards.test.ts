@@ -45,7 +45,7 @@ const site: GuardedSite = {
       '/site': sameOrigin()(pass),
       '/plan': (req, res) => res.end(sessions.of(req).data.plan),
     }
-    return nodeSessions(sessions, { onFailure: () => undefined })((req, res) =>
+    return nodeSessions(sessions, { onFailure: () => undefined, serveAsVisitor: () => true })((req, res) =>
       routes[new URL(String(req.url), 'http://localhost').pathname]?.(req, res),
     )
   },

@@ -7,8 +7,17 @@ import type { Adapter, Answer, App } from '../adapter-contract/app.ts'
 /** The contract's application as a listener of Node's own servers. */
 export const nodeAdapter: Adapter = {
   name: 'node:http',
-  listener({ sessions, otherSessions, mounts, touch, onError, onFailure, handle }: App): RequestListener {
-    const options = { onError, onFailure, ...(touch && { touch }) }
+  listener({
+    sessions,
+    otherSessions,
+    mounts,
+    touch,
+    serveAsVisitor,
+    onError,
+    onFailure,
+    handle,
+  }: App): RequestListener {
+    const options = { onError, onFailure, ...(touch && { touch }), ...(serveAsVisitor && { serveAsVisitor }) }
     const answer = async (req: IncomingMessage, res: ServerResponse) => {
       const incoming = {
         request: req,
