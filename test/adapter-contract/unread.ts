@@ -93,13 +93,13 @@ export function unreadContract(adapter: Adapter, bench: Bench): void {
       fail()
       const reply = await ada.get('/state')
       assert.deepEqual([reply.status, reply.json, reply.cookies], [200, { unavailable: true, ...nobody }, []])
+      assert.deepEqual([errors, failures], [[], []])
       assertUnavailable(await ada.get('/seen'))
       // Nobody is asked where nothing has to be read, nor where it can be.
       assert.deepEqual((await visitor().get('/state')).json, { unavailable: false, ...nobody })
       fail(null)
       assert.equal((await ada.get('/state')).json.unavailable, false)
       assert.deepEqual(asked, ['/state', '/seen'])
-      assert.deepEqual([errors.length, failures.length <= 1], [0, true])
     })
 
     it('take no write, and never touch the cookie', async (t) => {

@@ -49,7 +49,7 @@ const site: GuardedSite = {
     app.get('/lost', { preHandler: requireUser({ sessions: others }) }, pass)
     app.get('/site', { onRequest: sameOrigin() }, pass)
     app.post('/site', { onRequest: sameOrigin() }, pass)
-    app.get('/plan', (request) => sessions.of(request).data.plan)
+    app.get('/plan', (request) => sessions.of(request).data.plan ?? '')
     return listenerOf(app)
   },
 }

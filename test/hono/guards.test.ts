@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
+import type { HTTPException } from 'hono/http-exception'
 import {
   type GuardOptions,
   honoSessions,
@@ -49,7 +50,7 @@ const site: GuardedSite = {
       .use('/site', sameOrigin())
       .get('/plan', (c) => c.text(c.var.session.data.plan ?? ''))
       .all('*', (c) => c.text('let through'))
-    app.onError((_error, c) => c.text('failed', 500))
+    app.onError((error, c) => ('getResponse' in error ? (error as HTTPException).getResponse() : c.text('failed', 500)))
     return getRequestListener(app.fetch)
   },
 }
