@@ -53,7 +53,7 @@ async function assertCountAgrees(store: SessionStore): Promise<void> {
 }
 
 export function call(): StoreCall {
-  return { signal: new AbortController().signal, expired: false, outcome: 'unknown' }
+  return { signal: new AbortController().signal, expired: false, remaining: 1000, outcome: 'unknown' }
 }
 
 /** A session id that no session has, in the partition of a user or in any. */

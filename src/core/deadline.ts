@@ -24,7 +24,7 @@ export function withDeadline<T>(
   run: (call: StoreCall) => Promise<T>,
   follower: Follower<T> = {},
 ): Promise<T> {
-  const call = new Call()
+  const call = new Call(ms)
   const overdue = () => (call.outcome === 'none' && call.refusal) || timeout(operation, ms, call.outcome)
   return new Promise<T>((resolve, reject) => {
     let settled = false
@@ -83,8 +83,17 @@ function timeout(operation: string, ms: number, outcome: Outcome): StoreError {
 export class Call implements StoreCall {
   outcome: Outcome = 'unknown'
   refusal: Error | undefined
+  readonly #end: number
   #expired = false
   #controller: AbortController | undefined
+
+  constructor(ms: number) {
+    this.#end = performance.now() + ms
+  }
+
+  get remaining(): number {
+    return Math.max(0, this.#end - performance.now())
+  }
 
   get expired(): boolean {
     return this.#expired

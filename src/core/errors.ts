@@ -124,7 +124,12 @@ export type Outcome = 'none' | 'unknown'
 const RETRY_AFTER = Object.freeze({ 'retry-after': '1' })
 
 /** What a {@link StoreError} may say. */
-export type StoreErrorCode = 'ERR_STORE_TIMEOUT' | 'ERR_STORE_UNAVAILABLE' | 'ERR_STORE_FULL' | 'ERR_STORE_REPLY'
+export type StoreErrorCode =
+  | 'ERR_STORE_TIMEOUT'
+  | 'ERR_STORE_UNAVAILABLE'
+  | 'ERR_STORE_FULL'
+  | 'ERR_STORE_REPLY'
+  | 'ERR_STORE_REPLICAS'
 
 /**
  * The store did not do what it was asked (503). Nothing is retried behind your back; try the whole request again.
@@ -133,6 +138,7 @@ export type StoreErrorCode = 'ERR_STORE_TIMEOUT' | 'ERR_STORE_UNAVAILABLE' | 'ER
  * - `ERR_STORE_UNAVAILABLE`: no connection, or a store that has stopped answering: then nothing was sent.
  * - `ERR_STORE_FULL`: Redis is out of memory.
  * - `ERR_STORE_REPLY`: Redis answered with another error.
+ * - `ERR_STORE_REPLICAS`: it was done, but not acknowledged by so many replicas as `waitForReplicas` says; a failover may undo it.
  */
 export class StoreError extends CoatcheckError {
   /** `'unknown'` where a write may or may not have taken effect. */

@@ -131,6 +131,10 @@ class RoundCall implements StoreCall {
     return this.#last.expired
   }
 
+  get remaining(): number {
+    return this.#last.remaining
+  }
+
   get outcome(): Outcome {
     return this.#last.outcome
   }

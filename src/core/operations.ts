@@ -1,6 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { giveUp } from './deadline.ts'
-import { CoatcheckError, FieldError, LoginRevokedError, SessionEndedError, UserLimitError } from './errors.ts'
+import {
+  CoatcheckError,
+  FieldError,
+  LoginRevokedError,
+  SessionEndedError,
+  StoreError,
+  UserLimitError,
+} from './errors.ts'
 import { Events } from './events.ts'
 import { type CompareAndSet, FieldUpdates } from './field-updates.ts'
 import { checkSizes } from './fields.ts'
@@ -187,7 +194,7 @@ export class Operations {
     const { now } = await this.createAs(
       id,
       session,
-      () => void this.destroy({ id, userId }, this.events.note('destroyed', 'timeout')).catch(endsByItself), // guard: late create
+      () => this.#endUnheard({ id, userId }), // guard: late create
     )
     const all = new Map(fields)
     if (userId !== null) all.set('user_id', userId)
@@ -199,14 +206,14 @@ export class Operations {
 
   /**
    * Begins a session under an id that the caller has; not (`existed`) if one is there already.
-   * @param late called if the answer comes after the deadline
+   * @param late called if the session has begun, but nobody will hear of it
    * @throws SessionEndedError when the id is remembered as over; what {@link Operations.create} throws
    */
   async createAs(id: string, session: CreateSession, late?: () => void): Promise<Created> {
     const { store, maxPerUser, maxValueBytes } = this.settings
     const { userId, note } = session
     checkSizes(session.fields, maxValueBytes) // guard: value size
-    const create = (call: StoreCall) => store.create({ ...session, id, maxPerUser }, call)
+    const create = (call: StoreCall) => unlessDone(store.create({ ...session, id, maxPerUser }, call), late)
     const reply = await this.calls.run('create', create, late)
     if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
     if (reply.status !== 'ok') {
@@ -264,9 +271,11 @@ export class Operations {
     const id = idOfToken(token)
     const { renew, set, remove } = renewal
     const note = (at: SessionRef) => ({ ...renewal.note, previous: at.id })
+    const rotate = (at: SessionRef, call: StoreCall) =>
+      store.rotate(at, id, { ...renewal, grace: 0, reuseWindow, note: note(at) }, call)
     const { reply, id: previous } = await this.call('rotate', (call) =>
       follow<Ok<Accessed>>(record, call, (at) =>
-        store.rotate(at, id, { ...renewal, grace: 0, reuseWindow, note: note(at) }, call),
+        unlessDone(rotate(at, call), () => this.#endUnheard({ ...record, id })),
       ),
     )
     if (reply.status === 'ended') return null
@@ -357,6 +366,11 @@ export class Operations {
     }
   }
 
+  /** Ends a session whose token nobody has received. */
+  #endUnheard({ id, userId }: SessionRef): void {
+    this.destroy({ id, userId }, this.events.note('destroyed', 'timeout')).catch(endsByItself)
+  }
+
   /** A session has another id: what was counted goes with it. */
   #moved(from: string, to: string): void {
     this.requests.add(to, this.requests.take(from))
@@ -392,6 +406,16 @@ function incrementRefused({ status, field }: IncrementRefused): FieldError {
         `The field '${field}' holds no integer, so it cannot be incremented.`,
       )
     : new FieldError('ERR_FIELD_RANGE', field, `The increment would take the field '${field}' past ±(2^53 − 1).`)
+}
+
+/** Calls `undo` if what was done fails all the same: no replica has acknowledged it, and the caller gets an error. */
+async function unlessDone<T>(doing: Promise<T>, undo?: () => void): Promise<T> {
+  try {
+    return await doing
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'ERR_STORE_REPLICAS') undo?.() // guard: unacknowledged login
+    throw error
+  }
 }
 
 /** A session whose token nobody ever received needs no second attempt to end it: its idle timeout does. */

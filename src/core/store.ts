@@ -319,6 +319,8 @@ export interface StoreCall {
   readonly signal: AbortSignal
   /** True once the deadline has passed: stop retrying. */
   readonly expired: boolean
+  /** Milliseconds until then. */
+  readonly remaining: number
   /** Why a call that is still being tried has not been carried out so far: at the deadline, this is what is said. */
   refusal?: Error | undefined
   /** What the deadline's error says of the outcome while a command is in flight; a store may lower it to `'none'`. */

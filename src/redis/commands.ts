@@ -11,7 +11,13 @@ export interface ScriptCall {
   readonly name: ScriptName
   readonly keys: readonly string[]
   readonly args: readonly string[]
+  /** Answers that say that a login has begun or ended, which replicas have to know (`waitForReplicas`). */
+  readonly awaited?: readonly string[]
 }
+
+const DONE = ['ok']
+/** Who asks again after an error, and hears that it has ended, relies on that as well. */
+const DONE_OR_ENDED = ['ok', 'ended']
 
 /**
  * The exact commands of every operation. Pure, so that they can be shown, logged and tested without a server.
@@ -73,7 +79,8 @@ export class Commands {
     if (userId === null) return call
     const tag = tagOf(session.id)
     const since = [this.keys.since(tag, userId), this.keys.since(tag, '')]
-    return { ...call, keys: [...call.keys, ...since, ...others.map((id) => this.keys.session(id))] }
+    const hashes = others.map((id) => this.keys.session(id))
+    return { ...call, keys: [...call.keys, ...since, ...hashes], awaited: DONE }
   }
 
   rotate(ref: SessionRef, to: string, { grace, reuseWindow, renew, set, remove, note }: Rotation): ScriptCall {
@@ -82,7 +89,8 @@ export class Commands {
     args.push(...counted(set), String(remove.length), ...remove)
     const call = this.#onSession('rotate', ref, [...args, ...this.#told(note)])
     const [own, ...indexes] = call.keys as [string, ...string[]]
-    return { ...call, keys: [own, this.keys.session(to), ...indexes] }
+    const keys = [own, this.keys.session(to), ...indexes]
+    return grace === 0 ? { ...call, keys, awaited: DONE } : { ...call, keys }
   }
 
   seal(ref: SessionRef, by: string, ms: number): ScriptCall {
@@ -92,11 +100,11 @@ export class Commands {
 
   release(ref: SessionRef, by: string, pointer: Pointer | null, note: Note): ScriptCall {
     const left = pointer === null ? ['', '', ''] : [pointer.successor, String(pointer.ms), String(pointer.remember)]
-    return this.#onSession('release', ref, [by, ...left, ...this.#told(note)])
+    return { ...this.#onSession('release', ref, [by, ...left, ...this.#told(note)]), awaited: DONE_OR_ENDED }
   }
 
   destroy(ref: SessionRef, note: Note, remember = 0): ScriptCall {
-    return this.#onSession('destroy', ref, [String(remember), ...this.#told(note)])
+    return { ...this.#onSession('destroy', ref, [String(remember), ...this.#told(note)]), awaited: DONE_OR_ENDED }
   }
 
   /** @param all whether `ids` are all that the user has */
@@ -108,7 +116,8 @@ export class Commands {
 
   /** In one partition. */
   revokeLogins(tag: string): ScriptCall {
-    return { name: 'revoke_logins', keys: [this.keys.since(tag, '')], args: ['', '', String(LOGIN_LASTS)] }
+    const keys = [this.keys.since(tag, '')]
+    return { name: 'revoke_logins', keys, args: ['', '', String(LOGIN_LASTS)], awaited: DONE }
   }
 
   setUserRoles(userId: string, roles: string | null, ids: readonly string[], all: boolean, note: Note): ScriptCall {
@@ -135,6 +144,7 @@ export class Commands {
         ...ids.map((id) => this.keys.session(id)),
       ],
       args: [userId, this.#monitoring, ...args],
+      awaited: DONE,
     }
   }
 

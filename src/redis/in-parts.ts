@@ -34,5 +34,8 @@ function partOf(call: StoreCall): StoreCall {
     get expired() {
       return call.expired
     },
+    get remaining() {
+      return call.remaining
+    },
   }
 }

@@ -14,6 +14,7 @@ import { tagOf } from '../core/token.ts'
  * | `session:{tag}:users` | sorted set | users, by their latest expiry (monitoring) |
  * | `session:{tag}:seen` | sorted set | session ids, by last access (monitoring) |
  * | `session:{tag}:since:<user id>` | string | when the user was last logged out everywhere (epoch milliseconds), for 10 minutes; with no user id, when everyone was |
+ * | `session:{tag}:wait` | string | nothing: written so that replicas can be waited for (`waitForReplicas`), for a minute; one for each master |
  *
  * `session:events` is no key but the channel on which processes tell each other what has become of sessions.
  */
@@ -56,6 +57,11 @@ export class Keys {
   /** With an empty user id: when everyone was logged out. */
   since(tag: string, userId: string): string {
     return `${this.prefix}{${tag}}:since:${userId}`
+  }
+
+  /** In the slot of another key. */
+  wait(beside: string): string {
+    return `${beside.slice(0, beside.indexOf('}') + 1)}:wait`
   }
 
   get channel(): string {

@@ -36,6 +36,7 @@ import { inParts } from './in-parts.ts'
 import { Keys } from './keys.ts'
 import { Monitoring } from './monitoring.ts'
 import { probe } from './probe.ts'
+import { type Replicas, replicasToWaitFor } from './replicas/replicas.ts'
 import { Runner, replyOf, toMap } from './runner.ts'
 import { subscribe } from './subscription.ts'
 import { UserSessions } from './user-sessions.ts'
@@ -46,6 +47,12 @@ export interface RedisStoreOptions {
   prefix?: string
   /** Keep the indexes that `recent()` and the statistics read. Default `true`; `false` saves about 280 B a session. */
   monitoring?: boolean
+  /**
+   * What begins or ends a login (login, logout, every revoke, new roles) is answered once so many replicas have it too, or else with
+   * `ERR_STORE_REPLICAS`. Default 0: a failover may undo what came just before it. Costs `WAIT`, on a connection of its own to
+   * each master, once for all that come while another one runs.
+   */
+  waitForReplicas?: number
   /**
    * Called with every command as it is sent, for tracing. The arguments hold session data, never a token. It must not throw.
    */
@@ -74,11 +81,17 @@ class RedisStore implements SessionStore {
   readonly #users: UserSessions
   readonly #monitoring: Monitoring
   readonly #stopProbing: () => void
+  readonly #replicas: Replicas | null
 
-  constructor(connection: RedisConnection, { prefix = 'session:', monitoring = true, onCommand }: RedisStoreOptions) {
+  constructor(
+    connection: RedisConnection,
+    { prefix = 'session:', monitoring = true, waitForReplicas = 0, onCommand }: RedisStoreOptions,
+  ) {
+    const keys = new Keys(prefix)
     this.#connection = connection
-    this.#commands = new Commands(new Keys(prefix), monitoring)
-    this.#runner = new Runner(connection, onCommand)
+    this.#commands = new Commands(keys, monitoring)
+    this.#replicas = replicasToWaitFor(waitForReplicas, keys, onCommand)
+    this.#runner = new Runner(connection, onCommand, this.#replicas)
     this.#users = new UserSessions(this.#runner, this.#commands)
     this.#monitoring = new Monitoring(this.#runner, this.#commands.keys, monitoring)
     this.#stopProbing = connection.onReady((server) => void probe(server, this.#runner.clockOf(server)))
@@ -268,6 +281,7 @@ class RedisStore implements SessionStore {
 
   async close(): Promise<void> {
     this.#stopProbing()
+    this.#replicas?.close()
   }
 
   /** Of a session that is over: where it goes on, as long as that is to be told. */

@@ -5,6 +5,7 @@ import type { RedisConnection, Server } from './clients/connection.ts'
 import { RedisClock, toInstant } from './clock.ts'
 import { evalCommand, type ScriptCall } from './commands.ts'
 import { AwayError, isReply, mayPass, storeError } from './errors.ts'
+import type { Replicas } from './replicas/replicas.ts'
 
 /** Milliseconds between what was refused for a passing reason and the next attempt: the first time, and at most. */
 const FIRST_WAIT = 4
@@ -18,10 +19,17 @@ export class Runner {
   readonly #clocks = new WeakMap<Server, RedisClock>()
   readonly #connection: RedisConnection
   readonly #onCommand: ((words: readonly string[]) => void) | undefined
+  readonly #replicas: Replicas | null
 
-  constructor(connection: RedisConnection, onCommand?: (words: readonly string[]) => void) {
+  /** @param replicas to wait for, after scripts that begin or end a login */
+  constructor(
+    connection: RedisConnection,
+    onCommand?: (words: readonly string[]) => void,
+    replicas: Replicas | null = null,
+  ) {
     this.#connection = connection
     this.#onCommand = onCommand
+    this.#replicas = replicas
   }
 
   send(words: readonly string[], call: StoreCall, sentTo?: (server: Server) => void): Promise<unknown> {
@@ -63,7 +71,12 @@ export class Runner {
       if (call.expired) giveUp(call) // guard: deadline
       words = (await this.send(evalCommand(script, 'EVAL'), call, sentTo)) as Words
     }
-    if (words[0] === 'ok' && sent !== undefined) this.clockOf(sent.server).heard(Number(words[1]), sent.at)
+    if (sent === undefined) return words
+    const { server, at } = sent
+    if (words[0] === 'ok') this.clockOf(server).heard(Number(words[1]), at)
+    if (script.awaited?.includes(String(words[0]))) {
+      await this.#replicas?.acknowledged(server, script.keys[0] as string, call) // guard: wait for replicas
+    }
     return words
   }
 

@@ -43,7 +43,7 @@ test('docs/compatibility.md lists every field that was added since, and no other
   found.add('ip')
   await (await request()).login('ada', { device: 'laptop' })
   const sealed = await sessions.create({})
-  const call = { signal: new AbortController().signal, expired: false, outcome: 'none' } as const
+  const call = { signal: new AbortController().signal, expired: false, remaining: 1000, outcome: 'none' } as const
   await store.seal({ id: sealed.id, userId: null }, 'a login', 60_000, { ...call })
   const adopted = { id: (await sessions.create({})).id, userId: null }
   const pointer = { successor: sealed.id, ms: 60_000, remember: 0 }

@@ -14,7 +14,7 @@ interface Request {
 const CLIENT = { userAgent: () => undefined, address: () => '192.0.2.7' }
 
 /** For what is asked of the store itself. */
-const CALL: StoreCall = { signal: new AbortController().signal, expired: false, outcome: 'none' }
+const CALL: StoreCall = { signal: new AbortController().signal, expired: false, remaining: 1000, outcome: 'none' }
 const NOTE: Note = { from: '', type: '', cause: '', actor: null, previous: null }
 const NEVER_DUE = Number.MAX_SAFE_INTEGER
 

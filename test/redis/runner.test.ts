@@ -118,6 +118,8 @@ describe('the time', () => {
     const timeAt = (n: number) => Date.now() + n * HOUR
     const servers = [0, 1].map(
       (n): Server => ({
+        epoch: 1,
+        beside: () => assert.fail('nobody waits for replicas here'),
         send: async ([name]) => {
           assert.equal(name, 'TIME')
           asked.push(n)

@@ -1,8 +1,8 @@
 import type { StoreCall, Subscription } from '../../core/store.ts'
 import { warnOnce } from '../../core/warn.ts'
 
-/** One server, with one clock. */
-export interface Server {
+/** What takes commands. */
+export interface Sender {
   /**
    * Sends one command and gives its reply: strings, integers, `null` and arrays of these; a map as a flat array. Rejects with
    * the client's own error, or a `NotSentError`.
@@ -10,8 +10,24 @@ export interface Server {
   send(words: readonly string[], call: StoreCall): Promise<unknown>
 }
 
+/** One server, with one clock. */
+export interface Server extends Sender {
+  /** Another number each time that the connection is made anew: who answers may be another process then. */
+  readonly epoch: number
+  /** Opens another connection to it, for what would hold this one up. */
+  beside(): Beside
+}
+
+/** A connection that is used for one thing only. Once it is lost, it stays so. */
+export interface Beside extends Sender {
+  /** Resolves when it takes commands; rejects when it never will. */
+  readonly ready: Promise<unknown>
+  readonly isLost: boolean
+  end(): void
+}
+
 /** What the store asks of a Redis connection, whichever client is behind it. */
-export interface RedisConnection extends Server {
+export interface RedisConnection extends Sender {
   /** @param sentTo told which server it goes to, as it is sent; more than once where a server says that another one has the key */
   send(words: readonly string[], call: StoreCall, sentTo?: (server: Server) => void): Promise<unknown>
   /** The server that holds a key (none given: any), as far as the client knows. */
@@ -23,6 +39,11 @@ export interface RedisConnection extends Server {
    * @param lost told when the connection is lost
    */
   subscribe(channel: string, listener: (message: string) => void, missed: () => void, lost?: () => void): Subscription
+}
+
+/** A connection to one server. */
+export interface ServerConnection extends RedisConnection, Server {
+  send(words: readonly string[], call: StoreCall, sentTo?: (server: Server) => void): Promise<unknown>
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: as Node's own EventEmitter types its listeners

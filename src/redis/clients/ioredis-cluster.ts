@@ -1,4 +1,11 @@
-import { hearErrors, ignored, type Listener, type RedisConnection, type Server } from './connection.ts'
+import {
+  hearErrors,
+  ignored,
+  type Listener,
+  type RedisConnection,
+  type Server,
+  type ServerConnection,
+} from './connection.ts'
 import { type IoredisClient, ioredisNode } from './ioredis.ts'
 import { checkOptions, type IoredisOptions } from './ioredis-options.ts'
 import { RoutedConnection, type Servers } from './routed.ts'
@@ -56,7 +63,7 @@ class IoredisServers implements Servers {
     return this.#cluster.status === 'end'
   }
 
-  of(key?: string): RedisConnection | null {
+  of(key?: string): ServerConnection | null {
     // Made with `lazyConnect`, it connects when it is first needed.
     if (this.#cluster.status === 'wait') this.#cluster.connect().catch(ignored)
     if (key !== undefined) return this.#usable(this.#cluster.slots[slotOf(key)]?.[0])
@@ -65,7 +72,7 @@ class IoredisServers implements Servers {
     return any === undefined ? null : ioredisNode(any)
   }
 
-  at(address: string): RedisConnection | null {
+  at(address: string): ServerConnection | null {
     const { natMap } = this.#cluster.options
     const mapped = typeof natMap === 'function' ? natMap(address) : natMap?.[address]
     return this.#usable(mapped ? `${mapped.host}:${mapped.port}` : address)
@@ -94,7 +101,7 @@ class IoredisServers implements Servers {
     }
   }
 
-  #usable(address: string | undefined): RedisConnection | null {
+  #usable(address: string | undefined): ServerConnection | null {
     if (address === undefined) return null
     let node = this.#known.get(address)
     if (node === undefined || !USABLE.has(node.status)) {

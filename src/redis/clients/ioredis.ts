@@ -1,6 +1,6 @@
 import type { StoreCall, Subscription } from '../../core/store.ts'
 import { NotSentError, ReplyError, storeError } from '../errors.ts'
-import { hearErrors, ignored, type Listener, type RedisConnection, type Server } from './connection.ts'
+import { type Beside, hearErrors, ignored, type Listener, type Server, type ServerConnection } from './connection.ts'
 import { onEnd } from './ioredis-end.ts'
 import { checkOptions, type IoredisOptions } from './ioredis-options.ts'
 
@@ -15,15 +15,23 @@ export interface IoredisClient {
   on(event: string, listener: Listener): unknown
   off(event: string, listener: Listener): unknown
   listenerCount(event: string): number
-  /** For listening to a channel: called when something asks for the events of other processes, and never before. */
-  duplicate(options: { autoResubscribe: boolean; lazyConnect: boolean }): IoredisSubscriber
+  /**
+   * For listening to a channel: called when something asks for the events of other processes, and never before. And for waiting
+   * for replicas.
+   */
+  duplicate(options: DuplicateOptions): IoredisDuplicate
+}
+
+interface DuplicateOptions {
+  autoResubscribe: boolean
+  lazyConnect: boolean
+  retryStrategy?: () => null
+  sentinelRetryStrategy?: () => null
+  failoverDetector?: boolean
 }
 
 /** The part of a duplicated client that coatcheck uses. */
-interface IoredisSubscriber {
-  readonly options: IoredisOptions
-  connect(): Promise<unknown>
-  on(event: string, listener: Listener): unknown
+interface IoredisDuplicate extends IoredisClient {
   subscribe(channel: string): Promise<unknown>
   disconnect(): void
 }
@@ -36,10 +44,10 @@ export function isIoredis(client: object): client is IoredisClient {
 }
 
 /** One for each client: stores may come and go on it. */
-const connections = new WeakMap<IoredisClient, RedisConnection>()
+const connections = new WeakMap<IoredisClient, ServerConnection>()
 
 /** @throws ConfigError when the client's options are unsafe */
-export function ioredis(client: IoredisClient): RedisConnection {
+export function ioredis(client: IoredisClient): ServerConnection {
   if (!connections.has(client)) {
     checkOptions(client.options) // guard: unsafe options
     hearErrors(client) // guard: connection errors of ioredis
@@ -48,7 +56,7 @@ export function ioredis(client: IoredisClient): RedisConnection {
 }
 
 /** Likewise, for a client whose options are known to be safe and whose errors the cluster that it belongs to hears. */
-export function ioredisNode(client: IoredisClient): RedisConnection {
+export function ioredisNode(client: IoredisClient): ServerConnection {
   let connection = connections.get(client)
   if (connection === undefined) {
     connection = new IoredisConnection(client)
@@ -62,19 +70,21 @@ interface Waiting {
   reject(error: Error): void
 }
 
-class IoredisConnection implements RedisConnection {
+class IoredisConnection implements ServerConnection {
   readonly #client: IoredisClient
   /** Calls that wait for the connection. */
   readonly #waiting = new Set<Waiting>()
   #server: Server = this
+  #epoch = 0
   /** Commands without an answer. */
   readonly #sent = new Set<(error: Error) => void>()
 
   constructor(client: IoredisClient) {
     this.#client = client
     client.on('ready', () => {
+      this.#epoch++
       // Sentinels may have named another server, which has a clock of its own.
-      if (client.options.sentinels != null) this.#server = { send: (words, call) => this.send(words, call) } // guard: another server
+      if (client.options.sentinels != null) this.#server = this.#another() // guard: another server
       this.#settle(({ resolve }) => resolve())
     })
     onEnd(client, () => this.#settle(({ reject }) => reject(new NotSentError('The client is closed'))))
@@ -107,6 +117,37 @@ class IoredisConnection implements RedisConnection {
       // A name in capitals: then the reply comes as Redis gave it, a map as a flat array.
       this.#client.call(name, args).then(settle(resolve), settle(reject))
     })
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  beside(): Beside {
+    // It does not come back when it is lost, and may not go elsewhere meanwhile.
+    const never = { retryStrategy: () => null, sentinelRetryStrategy: () => null, failoverDetector: false }
+    const own = this.#client.duplicate({ autoResubscribe: false, lazyConnect: true, ...never })
+    own.on('error', ignored)
+    const connection = new IoredisConnection(own)
+    return {
+      ready: own.connect(),
+      get isLost() {
+        return own.status === 'end' || own.status === 'close'
+      },
+      send: (words, call) => connection.send(words, call),
+      end: () => own.disconnect(),
+    }
+  }
+
+  #another(): Server {
+    const connection = this
+    return {
+      send: (words, call) => connection.send(words, call),
+      beside: () => connection.beside(),
+      get epoch() {
+        return connection.epoch
+      },
+    }
   }
 
   serverOf(): Server {

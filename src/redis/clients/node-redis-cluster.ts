@@ -1,4 +1,11 @@
-import { hearErrors, ignored, type Listener, type RedisConnection, type Server } from './connection.ts'
+import {
+  hearErrors,
+  ignored,
+  type Listener,
+  type RedisConnection,
+  type Server,
+  type ServerConnection,
+} from './connection.ts'
 import { type NodeRedisClient, nodeRedis } from './node-redis.ts'
 import { RoutedConnection, type Servers } from './routed.ts'
 import { slotOf } from './slots.ts'
@@ -52,13 +59,13 @@ class NodeRedisServers implements Servers {
     return !this.#cluster.isOpen
   }
 
-  of(key?: string): RedisConnection | null {
+  of(key?: string): ServerConnection | null {
     if (key !== undefined) return this.#usable(this.#cluster.slots[slotOf(key)]?.master)
     const any = oneOf(this.#ready()) ?? oneOf(this.#cluster.masters)
     return this.#usable(any)
   }
 
-  at(address: string): RedisConnection | null {
+  at(address: string): ServerConnection | null {
     return this.#usable(this.#cluster.nodeByAddress.get(address))
   }
 
@@ -85,7 +92,7 @@ class NodeRedisServers implements Servers {
   }
 
   /** Never while its connection is away: what waits in a node's queue would not follow when another one takes its place. */
-  #usable(node: NodeRedisNode | undefined): RedisConnection | null {
+  #usable(node: NodeRedisNode | undefined): ServerConnection | null {
     if (node?.client?.isReady) return nodeRedis(node.client)
     // With `minimizeConnections`, it connects when it is first needed.
     if (node !== undefined && node.client === undefined) this.#cluster.nodeClient(node).catch(ignored)

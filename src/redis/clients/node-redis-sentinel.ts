@@ -1,4 +1,11 @@
-import { hearErrors, ignored, type Listener, type RedisConnection, type Server } from './connection.ts'
+import {
+  hearErrors,
+  ignored,
+  type Listener,
+  type RedisConnection,
+  type Server,
+  type ServerConnection,
+} from './connection.ts'
 import { type NodeRedisClient, nodeRedis } from './node-redis.ts'
 import { RoutedConnection, type Servers } from './routed.ts'
 
@@ -42,7 +49,7 @@ class SentinelServers implements Servers {
     return !this.#sentinel.isOpen
   }
 
-  of(): RedisConnection | null {
+  of(): ServerConnection | null {
     return this.#master?.isReady ? nodeRedis(this.#master) : null
   }
 

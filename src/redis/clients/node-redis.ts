@@ -1,16 +1,24 @@
-import { hearErrors, type Listener, type RedisConnection } from './connection.ts'
+import { type Beside, hearErrors, ignored, type Listener, type ServerConnection } from './connection.ts'
 import { listenOn } from './subscriber.ts'
 
 /** The part of a node-redis 5 or 6 client that coatcheck uses. */
 export interface NodeRedisClient {
   readonly isReady: boolean
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own type is generic over all that it can be made with
+  readonly options?: any
   sendCommand(words: readonly string[], options?: NodeRedisCommandOptions): Promise<unknown>
   on(event: string, listener: Listener): unknown
   off(event: string, listener: Listener): unknown
   listenerCount(event: string): number
-  /** For listening to a channel: called when something asks for the events of other processes, and never before. */
-  duplicate(): NodeRedisSubscriber
+  /**
+   * For listening to a channel: called when something asks for the events of other processes, and never before. And for waiting
+   * for replicas.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: as options
+  duplicate(overrides?: any): NodeRedisDuplicate
 }
+
+interface NodeRedisDuplicate extends NodeRedisClient, NodeRedisSubscriber {}
 
 /** The part of a duplicated client that coatcheck uses. */
 export interface NodeRedisSubscriber {
@@ -43,13 +51,19 @@ export function isNodeRedis(client: object): client is NodeRedisClient {
 }
 
 /** One for each client: it is one server, with one clock. */
-const connections = new WeakMap<NodeRedisClient, RedisConnection>()
+const connections = new WeakMap<NodeRedisClient, ServerConnection>()
 
-export function nodeRedis(client: NodeRedisClient): RedisConnection {
+export function nodeRedis(client: NodeRedisClient): ServerConnection {
   const known = connections.get(client)
   if (known !== undefined) return known
   hearErrors(client) // guard: connection errors
-  const connection: RedisConnection = {
+  let epoch = 0
+  client.on('ready', () => epoch++)
+  const connection: ServerConnection = {
+    get epoch() {
+      return epoch
+    },
+    beside: () => beside(client),
     send(words, call, sentTo) {
       sentTo?.(connection)
       // Only while the connection is away does a command wait in the client's queue, where it can be withdrawn.
@@ -70,4 +84,27 @@ export function nodeRedis(client: NodeRedisClient): RedisConnection {
   }
   connections.set(client, connection)
   return connection
+}
+
+function beside(client: NodeRedisClient): Beside {
+  const own = client.duplicate({ socket: { ...client.options?.socket, reconnectStrategy: false } })
+  // Whoever waits for it hears of the loss.
+  own.on('error', ignored)
+  const ready = own.connect()
+  let ended = false
+  const destroy = () => {
+    if (own.isOpen) own.destroy()
+  }
+  return {
+    ready,
+    get isLost() {
+      return ended || !own.isOpen
+    },
+    send: (words) => own.sendCommand(words, COMMAND_OPTIONS),
+    end() {
+      ended = true
+      // node-redis 5 leaves a socket open that is destroyed as it connects: the attempt has to end first.
+      ready.then(destroy, ignored)
+    },
+  }
 }

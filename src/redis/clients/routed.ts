@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { StoreCall, Subscription } from '../../core/store.ts'
 import { AwayError, isReply, NotSentError, ReplyError, storeError } from '../errors.ts'
-import { ignored, type RedisConnection, type Server } from './connection.ts'
+import { ignored, type RedisConnection, type Server, type ServerConnection } from './connection.ts'
 import { follow } from './follow.ts'
 import { keyIn } from './slots.ts'
 
@@ -15,9 +15,9 @@ export interface Servers {
   /** Whether the client has been closed, so that nothing can be sent any more. */
   readonly isClosed: boolean
   /** The master that holds a key (none given: any), as far as is known, if a command can be sent there now. */
-  of(key?: string): RedisConnection | null
+  of(key?: string): ServerConnection | null
   /** The server with an address that a redirection names, likewise. */
-  at(address: string): RedisConnection | null
+  at(address: string): ServerConnection | null
   /** Finds out anew which server holds what. */
   refresh(): Promise<unknown>
   /** Calls `listener` for each master that is ready, and each time that one is again. Returns a function that stops it. */
@@ -59,7 +59,7 @@ export class RoutedConnection implements RedisConnection {
     }
   }
 
-  serverOf(key?: string): RedisConnection | null {
+  serverOf(key?: string): ServerConnection | null {
     const server = this.#servers.of(key)
     if (server === null && !this.#servers.isClosed) void this.#refresh() // guard: away
     return server
