@@ -158,6 +158,14 @@ describe('the wait for replicas', () => {
     assert.deepEqual([server.opened, server.ended], [2, 1])
   })
 
+  it('ends every connection when it is closed, with servers that come at once, and forgets those that are gone', async () => {
+    const servers = Array.from({ length: 20 }, () => new FakeServer())
+    const waiting = replicas()
+    await Promise.all(servers.map((server) => waiting.acknowledged(server, 's:{ab}:key', call())))
+    waiting.close()
+    assert.deepEqual(new Set(servers.map(({ opened, ended }) => opened - ended)), new Set([0]))
+  })
+
   it('opens another connection when its own is lost on the way, and none once it is closed', async () => {
     const server = new FakeServer()
     const { answer } = server

@@ -60,6 +60,8 @@ export class Barrier {
   /** The key that was written last. */
   #key: string | undefined
   #closed = false
+  /** How many wait, for whatever. */
+  #waiting = 0
 
   constructor(server: Server, replicas: number, onCommand?: (words: readonly string[]) => void) {
     this.#server = server
@@ -69,7 +71,7 @@ export class Barrier {
 
   /** Nothing is lost with it. */
   get isIdle(): boolean {
-    return !this.#running && (this.#opened === undefined || this.#opened.isLost)
+    return this.#waiting === 0 && !this.#running && (this.#opened === undefined || this.#opened.isLost)
   }
 
   /**
@@ -77,11 +79,16 @@ export class Barrier {
    * @param until by `performance.now()`
    */
   async pass(key: string, until: number, call: StoreCall): Promise<void> {
-    const doneBy = await this.#processAt(this.#server.epoch, call)
-    return new Promise((resolve, reject) => {
-      this.#next.push({ key, doneBy, until, call, resolve, reject })
-      void this.#run()
-    })
+    this.#waiting++
+    try {
+      const doneBy = await this.#processAt(this.#server.epoch, call)
+      await new Promise<void>((resolve, reject) => {
+        this.#next.push({ key, doneBy, until, call, resolve, reject })
+        void this.#run()
+      })
+    } finally {
+      this.#waiting--
+    }
   }
 
   close(): void {
@@ -161,9 +168,11 @@ export class Barrier {
     const connection = this.#server.beside()
     this.#opened = connection
     await connection.ready
-    if (this.#closed) connection.end() // guard: closed meanwhile
-    this.#own = { connection, ...(await identify(connection, call)) }
-    return this.#own
+    const own = { connection, ...(await identify(connection, call)) }
+    // It took too long, and others have left it, or opened another one.
+    if (this.#opened !== connection) throw new NotAcknowledged(SILENT) // guard: left meanwhile
+    this.#own = own
+    return own
   }
 
   #leave(): void {
