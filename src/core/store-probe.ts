@@ -30,7 +30,7 @@ export class StoreProbe {
 
   /** Sends one. Never rejects. @returns why it has failed; `null`: it was answered */
   send(): Promise<unknown> {
-    const call = new Call()
+    const call = new Call(this.#timeout)
     const sentAt = performance.now()
     return new Promise((resolve) => {
       let over = false
