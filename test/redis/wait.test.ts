@@ -20,8 +20,13 @@ const SLOW = 60
 
 type Request = Awaited<ReturnType<typeof requestOf>>
 
+interface Data {
+  views: number
+  cart: string
+}
+
 /** A request with the cookie of this token. */
-async function requestOf(sessions: Sessions, token: string | null) {
+async function requestOf(sessions: Sessions<Data>, token: string | null) {
   const request = {}
   const state = await sessions.openRequest(request, token === null ? undefined : `__Host-sid=${token}`)
   const session = sessions.of(request)
@@ -44,7 +49,7 @@ for (const [name, newClient] of clients) {
       const sent: string[] = []
       const onCommand = ([name = '']: readonly string[]) => sent.push(name)
       const store = redisStore(client.client, { prefix, waitForReplicas: 1, onCommand, ...also })
-      const sessions = createSessions({ store, storeTimeout: '5s', ...(options as object) })
+      const sessions = createSessions<Data>({ store, storeTimeout: '5s', ...(options as object) })
       t.after(() => sessions.close())
       const exists = async (at: RedisClient, id: string | null) =>
         (await at.exists(keysOf(prefix, id ?? '').session)) === 1
