@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort, type RedisClient, type RedisServer, type StartOptions, startRedis } from './redis-server.ts'
 
@@ -13,6 +15,10 @@ export interface ClusterNode {
   readonly client: RedisClient
   /** The name that the servers give it. */
   readonly id: string
+  /** Its process now. */
+  pid(): number
+  /** Starts it again after it was killed; it finds its place by what it has kept. */
+  restart(): Promise<void>
 }
 
 export interface RedisCluster {
@@ -39,12 +45,15 @@ interface SlotMove {
   end(): Promise<void>
 }
 
-export async function startCluster({ args = [] }: Pick<StartOptions, 'args'> = {}): Promise<RedisCluster> {
-  const nodes = await Promise.all(Array.from({ length: 2 * MASTERS }, () => startNode(args)))
+/** @param dir a folder for what the servers keep, for tests that start one again */
+export async function startCluster({ args = [], dir }: Pick<StartOptions, 'args' | 'dir'> = {}): Promise<RedisCluster> {
+  const again: RedisServer[] = []
+  const folders = Array.from({ length: 2 * MASTERS }, (_, i) => (dir === undefined ? undefined : join(dir, `${i}`)))
+  const nodes = await Promise.all(folders.map((folder) => startNode(args, folder, again)))
   const [first] = nodes as [ClusterNode]
   const alive = () => nodes.filter(({ client }) => client.isReady)
   const stop = async () => {
-    await Promise.all(nodes.map(({ server }) => server.stop()))
+    await Promise.all([...nodes.map(({ server }) => server), ...again].map((server) => server.stop()))
   }
 
   const masters = async () => {
@@ -122,7 +131,8 @@ export async function startCluster({ args = [] }: Pick<StartOptions, 'args'> = {
   }
 }
 
-async function startNode(args: readonly string[]): Promise<ClusterNode> {
+async function startNode(args: readonly string[], dir: string | undefined, again: RedisServer[]): Promise<ClusterNode> {
+  const place = dir === undefined ? {} : { dir: mkdirSync(dir, { recursive: true }) ?? dir }
   for (let attempt = 1; ; attempt++) {
     // The usual port for the servers' own conversation, 10,000 above the other one, may not exist.
     const bus = await freePort()
@@ -131,10 +141,17 @@ async function startNode(args: readonly string[]): Promise<ClusterNode> {
     // once, not with others that may come.
     options.push('--cluster-replica-no-failover', 'yes', '--repl-diskless-sync-delay', '0')
     try {
-      const server = await startRedis({ args: [...options, ...args] })
+      const start = { args: [...options, ...args], ...place }
+      const server = await startRedis(start)
       const client = await server.connect({ socket: { reconnectStrategy: () => 50 } })
       client.setMaxListeners(0)
-      return { server, client, id: await client.clusterMyId() }
+      let { pid } = server
+      const restart = async () => {
+        const another = await startRedis({ ...start, port: server.port })
+        again.push(another)
+        pid = another.pid
+      }
+      return { server, client, id: await client.clusterMyId(), pid: () => pid, restart }
     } catch (error) {
       if (attempt === 3) throw error
     }

@@ -22,12 +22,24 @@ export interface RedisSentinels {
   master(): Promise<WatchedServer>
   /** Has the Sentinels make a replica the master, though the old one lives. Returns when it serves. */
   failOver(): Promise<void>
+  /** Starts a server again that was killed, as a replica. @returns the pid; when it is in step */
+  restart(port: number): Promise<number>
   /** Kills the master. Returns when another one serves. */
   killMaster(): Promise<void>
   stop(): Promise<void>
 }
 
-export async function startSentinels(): Promise<RedisSentinels> {
+export interface SentinelOptions {
+  /** How many the master has. Default 2. */
+  readonly replicas?: number
+  /** Milliseconds without an answer after which the master is down. Default: so many that a busy machine never is. */
+  readonly downAfter?: number
+}
+
+export async function startSentinels({
+  replicas = 2,
+  downAfter = 60_000,
+}: SentinelOptions = {}): Promise<RedisSentinels> {
   const started: RedisServer[] = []
   const stop = async () => {
     await Promise.all(started.map((server) => server.stop()))
@@ -45,11 +57,14 @@ export async function startSentinels(): Promise<RedisSentinels> {
     const diskless = ['--repl-diskless-sync-delay', '0']
     const first = await start({ args: diskless })
     const replicaof = ['--replicaof', `127.0.0.1 ${first.server.port}`]
-    const servers = [first, ...(await Promise.all([1, 2].map(() => start({ args: [...diskless, ...replicaof] }))))]
+    const servers = [
+      first,
+      ...(await Promise.all(Array.from({ length: replicas }, () => start({ args: [...diskless, ...replicaof] })))),
+    ]
     const config = [
       `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${first.server.port} ${QUORUM}`,
       // Nobody is down but by the doing of a test: a busy machine keeps a server from answering for seconds.
-      `sentinel down-after-milliseconds ${MASTER_NAME} 60000`,
+      `sentinel down-after-milliseconds ${MASTER_NAME} ${downAfter}`,
       `sentinel failover-timeout ${MASTER_NAME} 2000`,
     ].join('\n')
     const sentinels = await Promise.all(
@@ -81,9 +96,9 @@ export async function startSentinels(): Promise<RedisSentinels> {
     // Each knows the two others and both replicas.
     for (const sentinel of sentinels) {
       while (((await ask(sentinel, 'SENTINELS', MASTER_NAME)) as unknown[]).length < 2) await pause(20)
-      while (((await ask(sentinel, 'REPLICAS', MASTER_NAME)) as unknown[]).length < 2) await pause(20)
+      while (((await ask(sentinel, 'REPLICAS', MASTER_NAME)) as unknown[]).length < replicas) await pause(20)
     }
-    await serves((port) => port === first.server.port, 2)
+    await serves((port) => port === first.server.port, replicas)
 
     const master = async () => {
       const port = await masterNamedBy(sentinels[0] as WatchedServer)
@@ -93,6 +108,13 @@ export async function startSentinels(): Promise<RedisSentinels> {
       urls: sentinels.map(({ server }) => server.url),
       servers,
       master,
+      async restart(port) {
+        const { server } = await master()
+        const args = [...diskless, '--replicaof', `127.0.0.1 ${server.port}`]
+        started.push(await startRedis({ args, port }))
+        await serves((named) => named === server.port, replicas)
+        return started.at(-1)?.pid ?? 0
+      },
       async failOver() {
         const old = (await master()).server.port
         // One that has just been done must be over.

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type MasterKillOptions, masterKill } from './master-kill.ts'
+
+// What users notice when a master is killed under load. MASTER_KILLS: how often it is, of each kind. In the long form, also
+// without waiting for replicas, where what was lost is told and not judged.
+
+const runs = Number(process.env.MASTER_KILLS ?? 1)
+/** The aim is 5 s with a detection of one; a machine that is busy with other tests takes longer. */
+const WITHIN = 20_000
+
+for (const kind of ['cluster', 'sentinel'] as const) {
+  for (const client of ['node-redis', 'ioredis'] as const) {
+    for (const waitForReplicas of runs === 1 ? [true] : [true, false]) {
+      const where = kind === 'cluster' ? 'a cluster' : 'Sentinels'
+      const title = `the kill of a master, on ${where} with ${client}${waitForReplicas ? ', waiting for a replica' : ''}`
+      describe(title, { timeout: 60_000 * (1 + runs) }, () => {
+        it(waitForReplicas ? 'loses nothing that was acknowledged' : 'loses nothing that comes after it', async (t) => {
+          const result = await masterKill({ kind, client, runs, waitForReplicas } satisfies MasterKillOptions)
+          t.diagnostic(JSON.stringify(result))
+          const { requests, failed, lastFailure, longestFailed, logins, logouts } = result
+          assert.ok(failed > 0 && requests > failed && logins > 0 && logouts > 0, 'it proves nothing')
+          assert.ok(lastFailure.most < WITHIN, `${lastFailure.most} ms`)
+          // A request may have two calls to the store, of a second each.
+          assert.ok(longestFailed < 2000 + 2000, `${longestFailed} ms: a busy machine is late by less than this`)
+          assert.deepEqual([result.wrong, result.exit, result.lostAfterKill], [[], 0, 0])
+          assert.deepEqual(
+            result.said.filter((line) => !/COATCHECK_(TOUCH|ROTATION|REDIS)_|--trace-warnings/.test(line)),
+            [],
+          )
+          if (!waitForReplicas) return
+          const { loginsLost, logoutsUndone } = result
+          assert.deepEqual({ loginsLost, logoutsUndone }, { loginsLost: 0, logoutsUndone: 0 })
+        })
+      })
+    }
+  }
+}
