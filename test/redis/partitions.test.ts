@@ -3,21 +3,8 @@ import { describe, it } from 'node:test'
 import { isTag, PARTITIONS, tags } from '../../src/core/tags.ts'
 import { idOfToken, newToken, partitionOfUser, tagOf } from '../../src/core/token.ts'
 import { Keys } from '../../src/redis/keys.ts'
+import { SLOTS, slotOf } from '../support/slots.ts'
 import { useRedis } from './support.ts'
-
-const SLOTS = 16_384
-
-/** CRC16 as Redis Cluster has it (XMODEM): polynomial 0x1021, most significant bit first. */
-function crc16(text: string): number {
-  let crc = 0
-  for (const byte of Buffer.from(text)) {
-    crc ^= byte << 8
-    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff
-  }
-  return crc
-}
-
-const slotOf = (tag: string) => crc16(tag) % SLOTS
 
 describe('the partitions', () => {
   const redis = useRedis({ args: ['--cluster-enabled', 'yes'] })
