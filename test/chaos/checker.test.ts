@@ -73,7 +73,8 @@ function honest(): Story {
   ask('devices', ROTATED, { ...laptop, devices: ['L'] })
 
   const id = `${TAG}${suffixOf(ROTATED)}`
-  const fields = { created_at: '1', last_accessed_at: '99', session_ttl: '1800', deadline: '2', user_id: USER }
+  const times = { created_at: '1', last_accessed_at: `${NOW}`, session_ttl: '1800', deadline: `${2 * NOW}` }
+  const fields = { ...times, user_id: USER }
   const data = { device: 'L', roles: '["b"]', label: 'L', r1: 'two', views: '3', list: '["x"]' }
   const index = (name: string, member: string, score: number): StoredKey => {
     return { key: `{${TAG}}:${name}`, expires: EXPIRES, entries: new Map([[member, score]]) }
@@ -82,7 +83,7 @@ function honest(): Story {
     { key: `{${TAG}}:${suffixOf(ROTATED)}`, expires: EXPIRES, hash: { ...fields, ...data } },
     { key: `{${TAG}}:${suffixOf(LAPTOP)}`, expires: EXPIRES, hash: { _successor: id, _grace_until: '3' } },
     index('members', id, EXPIRES),
-    index('seen', id, 99),
+    index('seen', id, NOW),
     index(`user:${USER}`, id, EXPIRES),
     index('users', USER, EXPIRES),
   ]
@@ -201,6 +202,10 @@ const LIES: Record<string, [story: () => Story, found: RegExp]> = {
   "Redis with somebody else's session": [() => left({ user_id: 'bob' }), /the session L is bob's/],
   'Redis with roles that were taken away': [() => left({ roles: '["admin","a"]' }), /roles of L/],
   'a key without a TTL': [() => keys(([first, ...rest]) => [{ ...first!, expires: -1 }, ...rest]), /has no TTL/],
+  'a session that expires too late': [
+    () => keys(([first, ...rest]) => [{ ...first!, expires: EXPIRES + 1 }, ...rest]),
+    /the session L expires 1 ms late/,
+  ],
   'a token that leads to another hash': [
     () => keys(([first, ...rest]) => [{ ...first!, key: `{${TAG}}:${'A'.repeat(22)}` }, ...rest]),
     /the token of L does not lead to it/,

@@ -15,14 +15,16 @@ export interface CheckOptions {
   readonly grace: number
   /** How many ms a request may take. */
   readonly patience: number
+  /** How many ms later than it should a key may expire: `MIGRATE` hands on what is left, and takes a while. Default 0. */
+  readonly drift?: number
 }
 
 /** @returns everything that is wrong, each as a sentence: at most so many of one kind that it can be read */
-export function check({ history, stored, grace, patience }: CheckOptions): string[] {
+export function check({ history, stored, grace, patience, drift = 0 }: CheckOptions): string[] {
   const truth = new Truth(history, grace)
   const writes = new Writes(history, truth)
   const answers = new Answers(truth, writes, patience)
-  return few([...history.flatMap((done) => answers.wrongWith(done)), ...new Remains(stored, truth, writes).wrong()])
+  return few([...history.flatMap((done) => answers.wrongWith(done)), ...new Remains(stored, truth, writes, drift).wrong()])
 }
 
 const MOST = 20

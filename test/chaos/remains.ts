@@ -22,10 +22,13 @@ export class Remains {
   readonly #stored: Stored
   readonly #truth: Truth
   readonly #writes: Writes
+  readonly #drift: number
   /** By the last 22 characters of the id. */
   readonly #hashes = new Map<string, Hash>()
 
-  constructor(stored: Stored, truth: Truth, writes: Writes) {
+  /** @param drift how many ms later than it should a key may expire */
+  constructor(stored: Stored, truth: Truth, writes: Writes, drift: number) {
+    this.#drift = drift
     this.#stored = stored
     this.#truth = truth
     this.#writes = writes
@@ -37,7 +40,7 @@ export class Remains {
 
   wrong(): string[] {
     const immortal = this.#stored.keys.filter(({ expires }) => expires < 0).map(({ key }) => `${key} has no TTL`)
-    return [...immortal, ...this.#sessions(), ...this.#indexes()]
+    return [...immortal, ...this.#sessions(), ...this.#expiries(), ...this.#indexes()]
   }
 
   /** The living sessions are those that must be, and may be, each with what it must hold. */
@@ -106,6 +109,14 @@ export class Remains {
     ]
   }
 
+  /** A session expires when its fields say so. */
+  #expiries(): string[] {
+    return this.#living().flatMap((each) => {
+      const late = each.expires - expiryOf(each)
+      return late >= 0 && late <= this.#drift ? [] : [`the session ${each.hash.label} expires ${late} ms late`]
+    })
+  }
+
   /** Every index says of the living sessions just what their hashes say. */
   #indexes(): string[] {
     const expected = new Map<string, Map<string, number>>()
@@ -113,7 +124,9 @@ export class Remains {
       const entries = expected.get(key) ?? new Map<string, number>()
       expected.set(key, entries.set(member, Math.max(score, entries.get(member) ?? 0)))
     }
-    for (const { id, expires, hash } of this.#living()) {
+    for (const each of this.#living()) {
+      const { id, hash } = each
+      const expires = expiryOf(each)
       const key = (name: string) => `{${id.slice(0, 2)}}:${name}`
       enter(key(hash.user_id === undefined ? 'guests' : 'members'), id, expires)
       enter(key('seen'), id, Number(hash.last_accessed_at))
@@ -137,4 +150,9 @@ export class Remains {
       ...foreign.map(([member]) => `the index ${key} has ${member}, which is not there`),
     ]
   }
+}
+
+function expiryOf({ hash }: Hash): number {
+  const { last_accessed_at, session_ttl, deadline } = hash
+  return Math.min(Number(last_accessed_at) + Number(session_ttl) * 1000, Number(deadline))
 }

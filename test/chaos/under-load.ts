@@ -28,6 +28,8 @@ export interface UnderLoad {
   readonly rest?: number
   /** How many ms a request may take. */
   readonly patience: number
+  /** How many ms later than it should a key may expire. */
+  readonly drift?: number
   /** What happens meanwhile. The load goes on until it resolves. */
   chaos(running: { readonly apps: readonly RunningApp[]; readonly load: Load }): Promise<void>
 }
@@ -59,7 +61,8 @@ export async function underLoad(
   await pause(SETTLED)
   const stored = await readStored(await options.masters(), prefix)
   const { history } = load
-  const violations = check({ history, stored, grace: GRACE, patience: options.patience + busy() })
+  const patience = options.patience + busy()
+  const violations = check({ history, stored, grace: GRACE, patience, drift: options.drift ?? 0 })
   return { violations: [...violations, ...complaintsOf(apps)], history, apps }
 }
 
