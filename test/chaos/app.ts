@@ -17,8 +17,7 @@ interface Data {
 }
 
 const settings: ChaosApp = JSON.parse(process.env.CHAOS_APP ?? '{}')
-const client = newClient(settings)
-await client.connect()
+const client = await newClient(settings)
 const sessions = createSessions<Data>({
   store: redisStore(client.client, { prefix: settings.prefix }),
   cookie: { secure: false },

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import type { RedisClient } from '../../src/redis.ts'
 import { type Child, startChild } from '../fire/child.ts'
 import type { Scope } from '../support/http.ts'
 
@@ -7,12 +8,20 @@ const APP = fileURLToPath(new URL('./app.ts', import.meta.url))
 /** What an application under chaos is told at its start. */
 export interface ChaosApp {
   readonly where: 'single' | 'cluster' | 'sentinel'
-  /** A client library by its name in test/redis/clients.ts and many-clients.ts. */
-  readonly client: string
+  readonly client: 'node-redis' | 'ioredis'
   readonly urls: readonly string[]
+  /** More options of the client. */
+  readonly options?: object
   readonly prefix: string
   /** Options of `createSessions` but the store. */
   readonly sessions?: object
+}
+
+/** The client of such a process. */
+export interface ChaosClient {
+  /** For `redisStore`. */
+  readonly client: RedisClient
+  destroy(): unknown
 }
 
 /** A process of the application under chaos. */
@@ -21,7 +30,7 @@ export interface RunningApp extends Child {
 }
 
 /** Starts processes of one application, and returns when they serve. */
-export function startApps(scope: Scope, settings: ChaosApp, count = 2): Promise<RunningApp[]> {
+export function startApps(scope: Scope, settings: ChaosApp, count: number): Promise<RunningApp[]> {
   return Promise.all(
     Array.from({ length: count }, async () => {
       const env = { CHAOS_APP: JSON.stringify(settings) }

@@ -1,15 +1,79 @@
-import { CLIENTS } from '../redis/clients.ts'
-import { CLUSTER_CLIENTS, type ManyClient, SENTINEL_CLIENTS } from '../redis/many-clients.ts'
-import type { ChaosApp } from './apps.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { createClient } from 'redis'
+import { MASTER_NAME } from '../support/redis-sentinel.ts'
+import type { ChaosApp, ChaosClient } from './apps.ts'
 
-/** The client that an application under chaos is to have. */
-export function newClient({ where, client, urls }: ChaosApp): ManyClient {
-  const make = {
-    single: ([url = '']: readonly string[]) => CLIENTS[client]?.(url),
-    cluster: (urls: readonly string[]) => CLUSTER_CLIENTS[client]?.(urls),
-    sentinel: (urls: readonly string[]) => SENTINEL_CLIENTS[client]?.(urls),
-  }[where]
-  const made = make(urls)
-  if (made === undefined) throw new Error(`There is no client ${client} for ${where}`)
-  return made
+// The clients of an application under chaos, made as the guides say. Only the library that is asked for is loaded.
+
+const RESEND = { autoResendUnfulfilledCommands: false }
+
+/** Makes the client that an application is to have. */
+export async function newClient({ where, client, urls, options }: ChaosApp): Promise<ChaosClient> {
+  return client === 'node-redis' ? nodeRedis(where, urls, options) : ioredis(where, urls, options)
+}
+
+const socket = { reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 1000) }
+
+async function nodeRedis(
+  where: ChaosApp['where'],
+  urls: readonly string[],
+  options: object = {},
+): Promise<ChaosClient> {
+  const redis = await import('redis')
+  const all = { socket: { ...socket, ...('socket' in options ? (options.socket as object) : {}) } }
+  const made = {
+    single: () => redis.createClient({ ...options, ...all, url: urls[0] ?? '' }),
+    cluster: () => redis.createCluster({ rootNodes: urls.map((url) => ({ url })), defaults: { ...options, ...all } }),
+    sentinel: () =>
+      redis.createSentinel({
+        name: MASTER_NAME,
+        sentinelRootNodes: hosts(urls),
+        nodeClientOptions: { ...options, ...all },
+      }),
+  }[where]()
+  made.on('error', () => undefined)
+  await made.connect()
+  if ('watchdog' in options && where === 'single') watchOver(made as NodeRedisClient, Number(options.watchdog))
+  return { client: made, destroy: () => made.destroy() }
+}
+
+type NodeRedisClient = Pick<ReturnType<typeof createClient>, 'isReady' | 'ping' | 'destroy' | 'connect'>
+
+/** Connects anew when nobody answers for so many ms: node-redis has no option for that. */
+function watchOver(client: NodeRedisClient, ms: number): void {
+  const look = async () => {
+    const answered = client.ping().then(
+      () => true,
+      () => true,
+    )
+    if (!client.isReady || (await Promise.race([answered, pause(ms, false)]))) return
+    client.destroy()
+    await client.connect()
+  }
+  const again = () =>
+    setTimeout(
+      () =>
+        look()
+          .catch(() => undefined)
+          .finally(again),
+      ms,
+    ).unref()
+  again()
+}
+
+async function ioredis(where: ChaosApp['where'], urls: readonly string[], options: object = {}): Promise<ChaosClient> {
+  const { Cluster, Redis } = await import('ioredis')
+  const single = { ...options, ...RESEND, lazyConnect: true }
+  const made = {
+    single: () => new Redis(urls[0] ?? '', single),
+    cluster: () => new Cluster(hosts(urls), { redisOptions: { ...options, ...RESEND }, lazyConnect: true }),
+    sentinel: () => new Redis({ ...single, name: MASTER_NAME, sentinels: hosts(urls), failoverDetector: true }),
+  }[where]()
+  made.on('error', () => undefined)
+  await made.connect()
+  return { client: made, destroy: () => made.disconnect() }
+}
+
+function hosts(urls: readonly string[]): { host: string; port: number }[] {
+  return urls.map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }))
 }

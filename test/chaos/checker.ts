@@ -24,7 +24,10 @@ export function check({ history, stored, grace, patience, drift = 0 }: CheckOpti
   const truth = new Truth(history, grace)
   const writes = new Writes(history, truth)
   const answers = new Answers(truth, writes, patience)
-  return few([...history.flatMap((done) => answers.wrongWith(done)), ...new Remains(stored, truth, writes, drift).wrong()])
+  return few([
+    ...history.flatMap((done) => answers.wrongWith(done)),
+    ...new Remains(stored, truth, writes, drift).wrong(),
+  ])
 }
 
 const MOST = 20

@@ -7,6 +7,7 @@ import type { Scope } from '../support/http.ts'
 import { redisCli } from '../support/redis-cli.ts'
 import type { ClusterNode, RedisCluster } from '../support/redis-cluster.ts'
 import { slotOf } from '../support/slots.ts'
+import type { ChaosApp } from './apps.ts'
 import type { Result } from './under-load.ts'
 
 /** Which of the two servers dies while a slot is on its way from one to the other. */
@@ -29,9 +30,9 @@ const USER = 'ada'
 export async function failoverWhileMoving(
   scope: Scope,
   cluster: RedisCluster,
-  { client, killed }: { client: string; killed: Killed },
+  { client, killed }: { client: ChaosApp['client']; killed: Killed },
 ): Promise<Result> {
-  const made = CLUSTER_CLIENTS[client]?.(urlsOf(cluster)) ?? fail(`There is no client ${client}`)
+  const made = CLUSTER_CLIENTS[`${client} 6`]?.(urlsOf(cluster)) ?? fail(`There is no client ${client}`)
   scope.after(() => made.destroy())
   await made.connect()
   const prefix = newPrefix()
@@ -66,7 +67,9 @@ export async function failoverWhileMoving(
     violations: [
       ...differs('until the fix', before, { there: SESSIONS - MOVED, ...expected }),
       ...differs('after the fix', after, { there: SESSIONS, none: 0, failed: 0 }),
-      ...(listed === SESSIONS && ended === SESSIONS ? [] : [`${listed} are listed and ${ended} revoked, of ${SESSIONS}`]),
+      ...(listed === SESSIONS && ended === SESSIONS
+        ? []
+        : [`${listed} are listed and ${ended} revoked, of ${SESSIONS}`]),
       ...differs('after all were revoked', left, { there: 0, none: SESSIONS, failed: 0 }),
     ],
   }
@@ -121,7 +124,13 @@ async function look(sessions: Sessions<{ n: number }>, tokens: readonly string[]
 /** As an operator does it. That a dead master cannot be reached is known. */
 async function fix({ server }: ClusterNode): Promise<number> {
   const [address, began] = [`127.0.0.1:${server.port}`, performance.now()]
-  const { ok, output } = await redisCli('--cluster', 'fix', address, '--cluster-yes', '--cluster-fix-with-unreachable-masters')
+  const { ok, output } = await redisCli(
+    '--cluster',
+    'fix',
+    address,
+    '--cluster-yes',
+    '--cluster-fix-with-unreachable-masters',
+  )
   return ok ? Math.round(performance.now() - began) : fail(output)
 }
 

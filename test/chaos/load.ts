@@ -8,6 +8,8 @@ export interface LoadOptions {
   readonly connections: number
   /** The mean time in ms between an answer and the same connection's next request. */
   readonly rest: number
+  /** How many tabs share the session of a browser. Default 2. */
+  readonly tabs?: number
   /** What the labels of this load's sessions begin with. */
   readonly name: string
 }
@@ -34,7 +36,6 @@ const AS_GUEST: readonly Op[] = ['write', 'read', 'increment', 'append', 'rotate
 /** A user id is used for so long, in ms: how much there is to know of one user is bounded. */
 const USER_LASTS = 15_000
 const BROWSERS_PER_USER = 4
-const TABS = 2
 
 /** The cookie jar that two tabs share, and what they know of the session. */
 interface Browser {
@@ -63,10 +64,11 @@ export class Load {
 
   /** Runs until told that it is over; every request has been answered, or never will be, when it resolves. */
   async run(isOver: () => boolean): Promise<void> {
-    const browsers = Array.from({ length: this.#options.connections / TABS }, (_, i): Browser => {
+    const { connections, tabs: each = 2 } = this.#options
+    const browsers = Array.from({ length: connections / each }, (_, i): Browser => {
       return { group: Math.floor(i / BROWSERS_PER_USER), token: null, label: null, user: null }
     })
-    const tabs = browsers.flatMap((browser) => Array.from({ length: TABS }, () => this.#tab(browser, isOver)))
+    const tabs = browsers.flatMap((browser) => Array.from({ length: each }, () => this.#tab(browser, isOver)))
     await Promise.all(tabs)
     this.#asker.close()
   }

@@ -4,11 +4,12 @@ import type { Scope } from '../support/http.ts'
 import { redisCli } from '../support/redis-cli.ts'
 import type { ClusterNode, RedisCluster } from '../support/redis-cluster.ts'
 import { slotOf } from '../support/slots.ts'
+import type { ChaosApp } from './apps.ts'
 import type { Done } from './history.ts'
 import { type Result, summaryOf, underLoad } from './under-load.ts'
 
 export interface ReshardingOptions {
-  readonly client: string
+  readonly client: ChaosApp['client']
   readonly ms: number
   /** Whether `redis-cli` moves the slots, a third of a master's at a time; or else single slots go, key by key. */
   readonly byRedisCli: boolean

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Scope } from '../support/http.ts'
 import { startRedis } from '../support/redis-server.ts'
-import type { RunningApp } from './apps.ts'
+import type { ChaosApp, RunningApp } from './apps.ts'
 import { type Result, summaryOf, underLoad } from './under-load.ts'
 
 export interface SoakOptions {
-  readonly client: string
+  readonly client: ChaosApp['client']
   readonly ms: number
   /** Whether to measure what the processes' memory grows by: a few minutes are needed to tell. */
   readonly memory: boolean

@@ -108,12 +108,20 @@ export class Truth {
   }
 }
 
+/** Of one call to the store, in ms. */
+const DEADLINE = 1000
 /** What clocks and a busy machine may add, in ms. */
 const MARGIN = 500
 
 /** Whether a request that was done has ended this session, and not only may have. */
 function surely(end: Done, { begun }: Known): boolean {
+  if (end.op === 'login') return hasTakenOver(end)
   if (end.op !== 'revokeAll' && end.op !== 'revokeOthers') return true
   // A login under way may come after it.
   return outcomeOf(begun) === 'done' && begun.end < end.begin
+}
+
+/** Whether a login has ended the session before: one that cannot learn whether it has stands all the same, after a deadline or two. */
+export function hasTakenOver({ begin, end }: Done): boolean {
+  return end - begin < DEADLINE
 }

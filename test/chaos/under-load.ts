@@ -23,7 +23,10 @@ export interface UnderLoad {
   readonly sessions?: object
   /** Clients of each master, to look at what is there. */
   masters(): Promise<readonly RedisClient[]>
+  /** How many of the application there are. Default 2. */
+  readonly processes?: number
   readonly connections?: number
+  readonly tabs?: number
   /** The mean time in ms between an answer and the next request. */
   readonly rest?: number
   /** How many ms a request may take. */
@@ -46,9 +49,9 @@ export async function underLoad(
 ): Promise<{ violations: string[]; history: readonly Done[]; apps: readonly RunningApp[] }> {
   const prefix = `chaos-${process.pid}-${++runs}:`
   const sessions = { rotationGrace: GRACE, ...options.sessions }
-  const apps = await startApps(scope, { ...options.app, prefix, sessions })
-  const { connections = 64, rest = 50 } = options
-  const load = new Load({ ports: apps.map(({ port }) => port), connections, rest, name: `n${runs}` })
+  const apps = await startApps(scope, { ...options.app, prefix, sessions }, options.processes ?? 2)
+  const { connections = 64, tabs = 2, rest = 50 } = options
+  const load = new Load({ ports: apps.map(({ port }) => port), connections, tabs, rest, name: `n${runs}` })
   const busy = measureStall()
   let isOver = false
   const running = load.run(() => isOver)

@@ -8,9 +8,10 @@ export interface LossyProxy {
   /**
    * From now on, the first bytes sent that hold `words` get lost, or the reply to them does: Redis has carried them out by
    * then. With that the connection breaks, or falls silent for good, both ways.
+   * @param keep how many bytes of the reply, and of what comes behind it, still arrive before the connection breaks; default 0
    * @returns resolves when it has happened
    */
-  lose(what: 'request' | 'reply', words: string, then: 'break' | 'silence'): Promise<void>
+  lose(what: 'request' | 'reply', words: string, then: 'break' | 'silence', keep?: number): Promise<void>
   /** Breaks the connections that have fallen silent. */
   breakSilent(): void
   /** Breaks every connection and accepts none, until told otherwise: nothing that a client sends can leave its process. */
@@ -21,6 +22,7 @@ interface Loss {
   readonly what: 'request' | 'reply'
   readonly words: string
   readonly then: 'break' | 'silence'
+  keep: number
   readonly done: () => void
 }
 
@@ -51,8 +53,8 @@ export async function startLossyProxy(scope: Scope, targetPort: number): Promise
       })
     }
     client.on('data', (bytes) => {
-      if (lost !== null) return
-      if (loss !== null && bytes.includes(loss.words)) {
+      if (lost !== null && lost.keep === 0) return
+      if (lost === null && loss !== null && bytes.includes(loss.words)) {
         lost = loss
         loss = null
         if (lost.what === 'request') {
@@ -64,8 +66,15 @@ export async function startLossyProxy(scope: Scope, targetPort: number): Promise
     })
     target.on('data', (bytes) => {
       if (lost === null) client.write(bytes)
-      else if (!silent.has(target)) happens(lost)
+      else if (lost.keep > 0) breakWithin(bytes, lost)
+      else if (!silent.has(target) && !client.writableEnded) happens(lost)
     })
+    const breakWithin = (bytes: Buffer, loss: Loss) => {
+      const kept = bytes.subarray(0, loss.keep)
+      loss.keep -= kept.length
+      if (loss.keep > 0) client.write(kept)
+      else client.end(kept, () => happens(loss))
+    }
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   scope.after(() => {
@@ -75,9 +84,9 @@ export async function startLossyProxy(scope: Scope, targetPort: number): Promise
   const { port } = server.address() as AddressInfo
   return {
     port,
-    lose: (what, words, then) =>
+    lose: (what, words, then, keep = 0) =>
       new Promise((resolve) => {
-        loss = { what, words, then, done: resolve }
+        loss = { what, words, then, keep, done: resolve }
       }),
     breakSilent() {
       for (const socket of silent) socket.destroy()

@@ -11,6 +11,8 @@ export interface Proxy {
   pause(): void
   /** What was held back arrives at once. */
   resume(): void
+  /** The connections that there are lead nowhere from now on, and nobody is told: half-open. New ones are as ever. */
+  strand(): void
   /** Drops every connection. New ones are accepted. */
   cut(): void
   /** Drops every connection and accepts no more. */
@@ -30,7 +32,10 @@ export async function startProxy(targetPort: number, { delayMs = 0 } = {}): Prom
     }
     for (const socket of [client, target]) {
       sockets.add(socket)
-      socket.on('close', () => sockets.delete(socket))
+      socket.on('close', () => {
+        sockets.delete(socket)
+        if (socket === client) target.end()
+      })
       // An orderly end travels in the queue, behind what was sent before it; a broken connection breaks the other at once.
       socket.on('error', () => {
         client.destroy()
@@ -58,6 +63,9 @@ export async function startProxy(targetPort: number, { delayMs = 0 } = {}): Prom
       network.paused = false
       for (const lane of lanes) lane.deliver()
     },
+    strand: () => {
+      for (const lane of lanes) lane.strand()
+    },
     cut,
     async stop() {
       server.close()
@@ -78,6 +86,7 @@ class Lane {
   readonly #network: Network
   readonly #queue: { chunk: Buffer | null; due: number }[] = []
   #timer: NodeJS.Timeout | undefined
+  #stranded = false
 
   constructor(from: Socket, to: Socket, network: Network) {
     this.to = to
@@ -87,7 +96,13 @@ class Lane {
     to.on('close', () => clearTimeout(this.#timer))
   }
 
+  strand(): void {
+    this.#stranded = true
+    this.#queue.length = 0
+  }
+
   #send(chunk: Buffer | null): void {
+    if (this.#stranded) return
     const earliest = this.#queue.at(-1)?.due ?? 0
     this.#queue.push({ chunk, due: Math.max(earliest, performance.now() + this.#network.delayMs) })
     this.deliver()
