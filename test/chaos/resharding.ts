@@ -29,6 +29,7 @@ export async function resharding(scope: Scope, cluster: RedisCluster, options: R
     app: { where: 'cluster', client, urls },
     masters: async () => (await cluster.masters()).map((node) => node.client),
     patience: 4000,
+    rest: 100,
     // A key that is moved takes with it how long it has to live, not until when.
     drift: 500,
     async chaos() {
