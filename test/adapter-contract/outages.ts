@@ -6,7 +6,7 @@ import { newPrefix } from '../redis/support.ts'
 import { deferred, eventually, type Reply, type Scope } from '../support/http.ts'
 import { measureStall } from '../support/lag.ts'
 import { type RedisServer, startRedis } from '../support/redis-server.ts'
-import { type Adapter, basics, type OpenApp, open, type Routes } from './app.ts'
+import { type Adapter, basics, type Handler, type OpenApp, open, type Routes } from './app.ts'
 import type { Bench, Data } from './bench.ts'
 
 const DEADLINE = 500
@@ -35,6 +35,15 @@ export function outagesContract(adapter: Adapter, bench: Bench): void {
     return () => process.kill(pid, 'SIGCONT')
   }
 
+  /** Resolves when the application knows that Redis is away. */
+  async function isDown({ sessions }: OpenApp): Promise<void> {
+    await eventually(async () => (await sessions.health()).state === 'down')
+  }
+
+  function assertAway({ status, headers, cookies }: Reply): void {
+    assert.deepEqual([status, headers['retry-after'], cookies], [503, '1', []])
+  }
+
   async function timed(request: () => Promise<Reply>): Promise<{ reply: Reply; took: number }> {
     const start = performance.now()
     const reply = await request()
@@ -49,16 +58,19 @@ export function outagesContract(adapter: Adapter, bench: Bench): void {
       await ada.post('/begin')
       const thaw = freeze(redis)
       for (const { reply, took } of await Promise.all(Array.from({ length: 5 }, () => timed(() => ada.get('/seen'))))) {
-        assert.equal(reply.status, 503)
-        assert.deepEqual(reply.cookies, [])
+        assertAway(reply)
         assert.ok(took < DEADLINE + 200 + busy(), `answered after ${took} ms`)
       }
+      await isDown(app)
+      const again = await timed(() => ada.get('/seen'))
+      assertAway(again.reply)
+      assert.ok(again.took < 200 + busy(), `known to be away, and answered after ${again.took} ms`)
       const visit = await timed(() => app.visitor().get('/seen'))
       assert.equal(visit.reply.status, 200)
       assert.ok(visit.took < 200 + busy(), `a visitor was answered after ${visit.took} ms`)
       const begin = await timed(() => app.visitor().post('/begin'))
-      assert.deepEqual([begin.reply.status, begin.reply.cookies], [503, []])
-      assert.ok(begin.took < DEADLINE + 200 + busy(), `answered after ${begin.took} ms`)
+      assertAway(begin.reply)
+      assert.ok(begin.took < 200 + busy(), `answered after ${begin.took} ms`)
       thaw()
       const back = performance.now()
       await eventually(async () => (await ada.get('/seen')).status === 200)
@@ -85,32 +97,48 @@ export function outagesContract(adapter: Adapter, bench: Bench): void {
       const start = performance.now()
       go.resolve()
       const reply = await slow
-      assert.deepEqual([reply.status, reply.json], [503, { error: 'Session store unavailable' }])
+      assertAway(reply)
+      assert.deepEqual(reply.json, { error: 'Session store unavailable' })
       assert.ok(performance.now() - start < DEADLINE + 200 + busy())
       thaw()
     })
 
-    it('answers 503 and clears the cookie when a logout has an unknown outcome', async (t) => {
-      const [arrived, go] = [deferred(), deferred()]
-      const { app, redis } = await openOnOwnRedis(t, {
-        'POST /leave': async ({ session }) => {
+    it('answers 503 and clears the cookie when a logout has an unknown outcome, or was not tried', async (t) => {
+      const doors = { ada: [deferred(), deferred()], eve: [deferred(), deferred()] } as const
+      const leave = ([arrived, go]: (typeof doors)['ada']): Handler => {
+        return async ({ session }) => {
           arrived.resolve()
           await go.promise
           await session.logout()
           return { json: { ok: true } }
-        },
+        }
+      }
+      const { app, redis } = await openOnOwnRedis(t, {
+        'POST /ada/leave': leave(doors.ada),
+        'POST /eve/leave': leave(doors.eve),
       })
-      const ada = app.visitor()
-      await ada.post('/begin')
-      const leaving = ada.post('/leave')
-      await arrived.promise
+      const leaving = async (who: keyof typeof doors) => {
+        const visitor = app.visitor()
+        await visitor.post('/begin')
+        const reply = visitor.post(`/${who}/leave`)
+        await doors[who][0].promise
+        return { reply }
+      }
+      const [ada, eve] = [await leaving('ada'), await leaving('eve')]
       const thaw = freeze(redis)
-      const [start, busy] = [performance.now(), measureStall()]
-      go.resolve()
-      const reply = await leaving
-      assert.equal(reply.status, 503)
-      assert.ok(performance.now() - start < DEADLINE + 200 + busy())
-      assert.match(reply.cookies.join(), /^sid=; Max-Age=0;/)
+      const busy = measureStall()
+      for (const [who, within] of [
+        [ada, DEADLINE],
+        [eve, 0],
+      ] as const) {
+        const start = performance.now()
+        doors[who === ada ? 'ada' : 'eve'][1].resolve()
+        const reply = await who.reply
+        assert.deepEqual([reply.status, reply.headers['retry-after']], [503, '1'])
+        assert.ok(performance.now() - start < within + 200 + busy())
+        assert.match(reply.cookies.join(), /^sid=; Max-Age=0;/)
+        await isDown(app)
+      }
       thaw()
     })
 
@@ -122,9 +150,13 @@ export function outagesContract(adapter: Adapter, bench: Bench): void {
       process.kill(redis.pid, 'SIGKILL')
       for (let i = 0; i < 3; i++) {
         const { reply, took } = await timed(() => ada.get('/seen'))
-        assert.equal(reply.status, 503)
+        assertAway(reply)
         assert.ok(took < DEADLINE + 200 + busy(), `answered after ${took} ms`)
       }
+      await isDown(app)
+      const known = await timed(() => ada.get('/seen'))
+      assertAway(known.reply)
+      assert.ok(known.took < 200 + busy(), `known to be away, and answered after ${known.took} ms`)
       assert.equal((await app.visitor().get('/seen')).status, 200)
       assert.equal((await app.visitor().post('/begin')).status, 503)
       const again = await startRedis({ port: redis.port })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createClient } from 'redis'
-import { newToken } from '../../src/core/token.ts'
+import { idOfToken, newToken } from '../../src/core/token.ts'
 import { createSessions, type Sessions, StoreError } from '../../src/index.ts'
 import { scripts } from '../../src/redis/scripts.ts'
 import { redisStore } from '../../src/redis.ts'
@@ -99,6 +99,36 @@ for (const [name, newClient] of Object.entries(CLIENTS)) {
       )
     }
 
+    /** The store is known to be away: nobody waits, and nothing is sent. */
+    async function assertAllFailAtOnce(token: string, id: string): Promise<void> {
+      while ((await sessions.health()).state === 'up') await pause(5)
+      const asked = sent.filter((command) => !command.startsWith('HGETALL')).length
+      const [started, busy] = [performance.now(), measureStall()]
+      for (const [operation, run] of Object.entries(OPERATIONS)) {
+        const away = { name: 'StoreError', code: 'ERR_STORE_UNAVAILABLE', outcome: 'none', status: 503 }
+        await assert.rejects(run(sessions, token, id), away, operation)
+      }
+      const took = performance.now() - started
+      assert.ok(took < 200 + busy(), `${took} ms for all of them`)
+      assert.equal(sent.filter((command) => !command.startsWith('HGETALL')).length, asked)
+    }
+
+    /** Within a second of the client's connection. */
+    async function assertServedAgain(): Promise<void> {
+      while (!client.isReady) await pause(1)
+      const [ready, busy] = [performance.now(), measureStall()]
+      while (
+        !(await sessions.find(idOfToken(newToken())).then(
+          () => true,
+          () => false,
+        ))
+      )
+        await pause(1)
+      const took = performance.now() - ready
+      assert.ok(took < 1000 + busy(), `served ${took} ms after the client was connected`)
+      assert.equal((await sessions.health()).state, 'up')
+    }
+
     it('freezes, every operation fails at the deadline, and all is well when it goes on', async () => {
       const { token, id } = await sessions.create({ name: 'Ada' })
       process.kill(server.pid, 'SIGSTOP')
@@ -106,7 +136,9 @@ for (const [name, newClient] of Object.entries(CLIENTS)) {
       const errors = await assertAllFail(token, id, 'ERR_STORE_TIMEOUT')
       assert.deepEqual(new Set(errors.map(({ outcome }) => outcome)), new Set(['unknown']))
       assert.equal(await sessions.load('no token'), null)
+      await assertAllFailAtOnce(token, id)
       process.kill(server.pid, 'SIGCONT')
+      await assertServedAgain()
       const { token: another } = await sessions.create({ name: 'Grace' })
       assert.deepEqual((await sessions.load(another))?.data, { name: 'Grace' })
     })
@@ -120,8 +152,9 @@ for (const [name, newClient] of Object.entries(CLIENTS)) {
       const outcomes = Object.keys(OPERATIONS).flatMap((name, i) => (name === 'update' ? [] : [errors[i]?.outcome]))
       assert.deepEqual(new Set(outcomes), new Set(['none']))
 
+      await assertAllFailAtOnce(token, id)
       server = await startRedis({ port: server.port })
-      while (!client.isReady) await pause(5)
+      await assertServedAgain()
       assert.equal(await sessions.count(), 0)
       const { token: another } = await sessions.create({ name: 'Grace' })
       assert.deepEqual((await sessions.load(another))?.data, { name: 'Grace' })
