@@ -13,11 +13,15 @@ import { startLossyProxy } from './lossy-proxy.ts'
 
 /** The deadline of the program, and what may come on top. */
 const DEADLINE = 1000 + 200
+/** After the first deadlines, and a probe that is not answered either, nobody waits any more. */
+const KNOWN = 1000 + 500 + 300
 /** Within which everyone is served again. */
 const BACK = 2000
 
 interface Answer {
   readonly status: number
+  /** By `performance.now()`. */
+  readonly began: number
   readonly took: number
   readonly setCookie: string
   // biome-ignore lint/suspicious/noExplicitAny: as the program answers
@@ -54,6 +58,7 @@ async function startServer(t: TestContext, redisUrl: string): Promise<Server> {
     for (const line of reply.headers.getSetCookie()) if (!line.includes('Max-Age=0')) handedOut.add(cookieOf(line))
     return {
       status: reply.status,
+      began,
       took: performance.now() - began,
       setCookie: reply.headers.get('set-cookie') ?? '',
       json: text.startsWith('{') ? JSON.parse(text) : text,
@@ -139,6 +144,17 @@ function assertAway(t: TestContext, { of: answers, stall }: Answers): void {
   }
 }
 
+/** Those who have asked since then were told at once. */
+function assertAtOnce({ of: answers, stall }: Answers, since: number): void {
+  const lag = Math.max(...(answers['a visitor'] ?? []).map(({ took }) => took))
+  for (const [who, list] of Object.entries(answers)) {
+    const late = list.filter(({ began }) => began > since)
+    assert.ok(late.length > 0, who)
+    const slowest = Math.max(...late.map(({ took }) => took))
+    assert.ok(slowest < 300 + lag + stall, `${who} waited ${slowest} ms, though all had been told`)
+  }
+}
+
 /** Everyone is served again within {@link BACK} of `since`. With a cookie whose session is gone, as a visitor is. */
 async function assertBack(t: TestContext, server: Server, cookie: string, since: number): Promise<void> {
   const busy = measureStall()
@@ -191,7 +207,9 @@ test('the program of the README survives a Redis that is killed, twice, and one 
     const [cookie, leaving] = [await begin(server), await begin(server)]
     await redis.stop()
     const gone = performance.now()
-    assertAway(t, await askUntil(server, leaving, () => performance.now() - gone > away))
+    const answers = await askUntil(server, leaving, () => performance.now() - gone > away)
+    assertAway(t, answers)
+    if (away > KNOWN) assertAtOnce(answers, gone + KNOWN)
     redis = await startRedis({ port })
     await assertBack(t, server, cookie, performance.now())
   }
