@@ -43,6 +43,7 @@ test('no page has samples that are not run', () => {
     'docs/cluster.md',
     'docs/express-session-store.md',
     'docs/express.md',
+    'docs/failures.md',
     'docs/fastify.md',
     'docs/fetch.md',
     'docs/from-connect-redis.md',
