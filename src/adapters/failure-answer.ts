@@ -23,7 +23,8 @@ export function failureOf(error: unknown): FailureAnswer {
 /** The answer to a request whose changes could not be stored. */
 export function refusalOf(error: unknown): FailureAnswer {
   const status = error instanceof CoatcheckError ? error.status : 500
-  const more = error instanceof StoreError ? { 'Retry-After': error.headers['retry-after'] } : {} // guard: Retry-After
+  const more: Record<string, string> = {}
+  if (error instanceof StoreError) more['Retry-After'] = error.headers['retry-after'] // guard: Retry-After
   return answer(status, REASONS[status] ?? 'Internal server error', more)
 }
 

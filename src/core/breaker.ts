@@ -28,12 +28,13 @@ export class Breaker {
 
   /** The deadline of a call has passed. @param since the answers that there had been when it was sent */
   overdue(since: number): void {
-    const silent = this.#answers === since // guard: one slow call
-    if (silent && this.#state === 'closed') this.#state = 'suspect'
+    if (this.#answers !== since) return // guard: one slow call
+    if (this.#state === 'closed') this.#state = 'suspect'
   }
 
   /** A probe was not answered in time. @param since the answers that there had been when it was sent */
   unanswered(since: number): void {
-    if (this.#answers === since) this.#state = 'open' // guard: answered meanwhile
+    if (this.#answers !== since) return // guard: answered meanwhile
+    this.#state = 'open'
   }
 }

@@ -47,7 +47,7 @@ async function startSilent(t: TestContext) {
 
 const isRefused = { name: 'StoreError', code: 'ERR_STORE_UNAVAILABLE', status: 503, outcome: 'none' } as const
 
-describe('calls to a store', () => {
+describe('calls to a store', { timeout: 30_000 }, () => {
   it('ask no question as long as anything is answered', async (t) => {
     const { calls, probes, overdue } = start(t)
     const slow = overdue()
@@ -181,7 +181,7 @@ describe('calls to a store', () => {
   })
 })
 
-describe('the health of a store', () => {
+describe('the health of a store', { timeout: 30_000 }, () => {
   it('is asked for where nobody knows, and nobody waits for longer than a probe takes', async (t) => {
     const { calls, probes } = start(t)
     const [began, busy] = [performance.now(), measureStall()]

@@ -8,7 +8,7 @@ import { redisStore } from '../../src/redis.ts'
 import { CLIENTS } from '../redis/clients.ts'
 import { assertConsistent } from '../redis/consistency.ts'
 import { keysOf } from '../redis/support.ts'
-import { measureLag } from '../support/lag.ts'
+import { measureLag, measureStall } from '../support/lag.ts'
 import { assertEveryKeyExpires, type RedisClient, startRedis } from '../support/redis-server.ts'
 import { type App, startApp } from './child.ts'
 import { startLossyProxy } from './lossy-proxy.ts'
@@ -370,8 +370,12 @@ async function start(t: TestContext, name: string) {
       while (client.isReady) await pause(5)
     },
     /** The client is connected again, and what it still had to send has been sent. */
+    /** Within a second of which the sessions know, too. */
     async isBack() {
       while (!(client.isReady && (await client.ping().catch(() => null)) === 'PONG')) await pause(5)
+      const [connected, busy] = [performance.now(), measureStall()]
+      while ((await sessions.health()).state === 'down') await pause(1)
+      assert.ok(performance.now() - connected < 1000 + busy())
     },
   }
 }
