@@ -15,6 +15,8 @@ const KEY_LIVES = 60_000
 const LATE = 200
 /** Milliseconds until a connection that was lost is made anew. */
 const RETRY = 20
+const REPLACED = 'another server has taken the place of the one that did it'
+const LOST = 'the connection on which it was done has been lost since'
 const SILENT = 'the connection to wait for replicas has gone silent'
 
 /** Why nobody can say that replicas have it; for people. */
@@ -115,7 +117,7 @@ export class Barrier {
       timer = setTimeout(() => reject(new NotAcknowledged(SILENT)), until - performance.now() + LATE)
     })
     try {
-      await Promise.race([this.#try(group, until), silence]) // guard: silent connection
+      await Promise.race([this.#try(group, until), silence])
     } catch (error) {
       this.#leave()
       for (const { reject } of group) reject(error)
@@ -140,9 +142,8 @@ export class Barrier {
     }
     const reason = `only ${replicas} of ${this.#replicas} replicas have acknowledged it in time`
     for (const { resolve, reject } of mine) {
-      if (replicas < this.#replicas)
-        reject(new NotAcknowledged(reason)) // guard: so many replicas
-      else resolve()
+      if (replicas < this.#replicas) reject(new NotAcknowledged(reason)) // guard: so many replicas
+      resolve()
     }
   }
 
@@ -156,9 +157,8 @@ export class Barrier {
       own = await this.#connected(call)
     }
     return group.filter(({ doneBy, reject }) => {
-      if (doneBy === own.process) return true // guard: same process
-      reject(new NotAcknowledged('another server has taken the place of the one that did it'))
-      return false
+      if (doneBy !== own.process) reject(new NotAcknowledged(REPLACED)) // guard: same process
+      return doneBy === own.process
     })
   }
 
@@ -187,7 +187,7 @@ export class Barrier {
     let refusal: unknown
     for (const key of keys) {
       // Never 0, which is for ever.
-      const ms = Math.max(1, Math.floor(until - performance.now())) // guard: no endless wait
+      const ms = Math.max(1, Math.floor(until - performance.now()))
       const [wrote, replicas] = await this.#send(key, ms, (group[0] as Waiting).call)
       if (wrote.status === 'rejected') {
         refusal = wrote.reason
@@ -214,7 +214,7 @@ export class Barrier {
     const asking = isCluster ? send('ASKING') : undefined
     const [, ...answers] = await Promise.allSettled([
       asking,
-      send('EVAL', WRITE, '1', key, String(KEY_LIVES)), // guard: a write to wait for
+      send('EVAL', WRITE, '1', key, String(KEY_LIVES)),
       send('WAIT', String(this.#replicas), String(ms)),
     ])
     return answers as [PromiseSettledResult<unknown>, PromiseSettledResult<unknown>]
@@ -223,8 +223,8 @@ export class Barrier {
   #processAt(epoch: number, call: StoreCall): Promise<string> {
     if (this.#process?.epoch !== epoch) {
       const id = identify(this.#server, call).then(({ process }) => {
-        if (this.#server.epoch === epoch) return process
-        throw new NotAcknowledged('the connection on which it was done has been lost since') // guard: same connection
+        if (this.#server.epoch !== epoch) throw new NotAcknowledged(LOST) // guard: same connection
+        return process
       })
       this.#process = { epoch, id }
       id.catch(() => {
