@@ -4,6 +4,7 @@ import type { Beside, Server } from '../../src/redis/clients/connection.ts'
 import { Keys } from '../../src/redis/keys.ts'
 import { Replicas } from '../../src/redis/replicas/replicas.ts'
 import { call } from '../store-contract.ts'
+import { deferred } from '../support/http.ts'
 
 // The wait for replicas, with servers whose every answer a test gives.
 
@@ -18,6 +19,8 @@ class FakeServer implements Server {
   mode = 'standalone'
   opened = 0
   ended = 0
+  /** When the next connection takes commands. */
+  ready: Promise<void> = Promise.resolve()
   readonly sent: string[] = []
   answer: Answer = ([name]) => (name === 'WAIT' ? 1 : 'OK')
   /** Called as the first connection is asked who answers. */
@@ -34,7 +37,7 @@ class FakeServer implements Server {
     let isLost = false
     const process = this.beside_
     return {
-      ready: Promise.resolve(),
+      ready: this.ready,
       get isLost() {
         return isLost
       },
@@ -156,6 +159,21 @@ describe('the wait for replicas', () => {
     server.answer = answer
     await waiting.acknowledged(server, 's:{ab}:key', { ...call(), remaining: 5000 })
     assert.deepEqual([server.opened, server.ended], [2, 1])
+  })
+
+  it('does not go back to a connection that was given up, should it come to something yet', async () => {
+    const server = new FakeServer()
+    const slow = deferred()
+    server.ready = slow.promise as Promise<void>
+    const waiting = replicas()
+    await assert.rejects(waiting.acknowledged(server, 's:{ab}:key', { ...call(), remaining: 50 }), REFUSED)
+    server.ready = Promise.resolve()
+    await waiting.acknowledged(server, 's:{ab}:key', { ...call(), remaining: 5000 })
+    slow.resolve()
+    await new Promise(setImmediate)
+    await waiting.acknowledged(server, 's:{ab}:key', call())
+    waiting.close()
+    assert.deepEqual([server.opened, server.ended], [2, 2])
   })
 
   it('ends every connection when it is closed, with servers that come at once, and forgets those that are gone', async () => {
