@@ -6,6 +6,7 @@ import { createSessions, type Sessions, type SessionsOptions, StoreError } from 
 import { redisStore } from '../../src/redis.ts'
 import { eventually } from '../support/http.ts'
 import { type RedisSentinels, startSentinels } from '../support/redis-sentinel.ts'
+import { freePort, startRedis } from '../support/redis-server.ts'
 import { clientsToTry, type NewManyClient, SENTINEL_CLIENTS } from './many-clients.ts'
 import { keysOf, newPrefix } from './support.ts'
 
@@ -140,6 +141,30 @@ for (const [name, newClient] of clientsToTry(SENTINEL_CLIENTS)) {
         await isHeard()
       })
     }
+
+    it('is not said to have ended by a server that is back as a replica, and has nothing yet', async (t) => {
+      const own = await startSentinels()
+      t.after(() => own.stop())
+      const { sessions, also, prefix } = await open(t, own, newClient)
+      const hasty = also({ storeTimeout: 300 })
+      const { token, id } = await sessions.create({ views: 0 })
+      const { server, client } = await own.master()
+      const nobody = await freePort()
+      process.kill(server.pid, 'SIGKILL')
+      while (client.isReady) await pause(5)
+      const again = await startRedis({ port: server.port, args: ['--replicaof', `127.0.0.1 ${nobody}`] })
+      t.after(() => again.stop())
+      while (!client.isReady) await pause(5)
+      // Whoever connects there finds nothing.
+      assert.equal(await client.exists(keysOf(prefix, id).session), 0)
+      for (const until = performance.now() + 1000; performance.now() < until; ) {
+        const found = await hasty.load(token).catch(typed)
+        assert.ok(found instanceof StoreError, 'a session of a replica')
+      }
+      // The Sentinels' master again, though it has lost everything.
+      await client.sendCommand(['REPLICAOF', 'NO', 'ONE'])
+      assert.equal(await sessions.load(token), null)
+    })
 
     it('costs no trace: a store closes, and its client with it', async (t) => {
       const { sessions, client } = await open(t, sentinels, newClient)

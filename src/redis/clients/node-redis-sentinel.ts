@@ -1,3 +1,5 @@
+import { withDeadline } from '../../core/deadline.ts'
+import { isReply, storeError } from '../errors.ts'
 import {
   hearErrors,
   ignored,
@@ -27,6 +29,10 @@ export function isNodeRedisSentinel(client: object): client is NodeRedisSentinel
   return typeof getSentinelNode === 'function' && typeof _execute === 'function'
 }
 
+/** Milliseconds. */
+const ASK_EVERY = 100
+const ASK_TIMEOUT = 1000
+
 export function nodeRedisSentinel(sentinel: NodeRedisSentinel): RedisConnection {
   hearErrors(sentinel) // guard: connection errors of a node-redis sentinel
   return new RoutedConnection(new SentinelServers(sentinel))
@@ -38,8 +44,11 @@ export function nodeRedisSentinel(sentinel: NodeRedisSentinel): RedisConnection 
  */
 class SentinelServers implements Servers {
   readonly #sentinel: NodeRedisSentinel
-  /** Destroyed by the Sentinel client as soon as another server is the master. */
+  /** Destroyed by the Sentinel client as soon as it knows that another server is the master. */
   #master: NodeRedisClient | undefined
+  /** Who was asked last whether it is one. */
+  #asked: { readonly server: ServerConnection; readonly epoch: number; readonly at: number } | undefined
+  #isMaster = false
 
   constructor(sentinel: NodeRedisSentinel) {
     this.#sentinel = sentinel
@@ -50,7 +59,12 @@ class SentinelServers implements Servers {
   }
 
   of(): ServerConnection | null {
-    return this.#master?.isReady ? nodeRedis(this.#master) : null
+    if (!this.#master?.isReady) return null
+    const server = nodeRedis(this.#master)
+    if (this.#asked?.server !== server || this.#asked.epoch !== server.epoch) void this.#ask(server)
+    // The Sentinels may have made it one since.
+    else if (!this.#isMaster && performance.now() - this.#asked.at > ASK_EVERY) void this.#ask(server)
+    return this.#isMaster ? server : null // guard: a master
   }
 
   /** No server of these sends anybody elsewhere. */
@@ -58,8 +72,26 @@ class SentinelServers implements Servers {
     return null
   }
 
+  /**
+   * A server that was killed may be back at its old address, as a replica that has nothing yet, before the client knows that another
+   * one has taken its place. It would say of every session that there is none.
+   */
+  async #ask(server: ServerConnection): Promise<void> {
+    const asked = { server, epoch: server.epoch, at: performance.now() }
+    // Of the same connection, what it was holds until it says otherwise.
+    if (this.#asked?.server !== server || this.#asked.epoch !== asked.epoch) this.#isMaster = false
+    this.#asked = asked
+    const isMaster = await withDeadline(ASK_TIMEOUT, 'role', (call) => server.send(['INFO', 'replication'], call)).then(
+      (info) => /^role:master/m.test(String(info)),
+      // Without the right to ask, it is what the client takes it for.
+      (error: unknown) => isReply(storeError(error), 'NOPERM'),
+    )
+    if (this.#asked === asked) this.#isMaster = isMaster
+  }
+
   async refresh(): Promise<void> {
     this.#master = await this.#sentinel._execute(false, async (master: NodeRedisClient) => master)
+    if (this.#master?.isReady) await this.#ask(nodeRedis(this.#master))
   }
 
   onReady(listener: (server: Server) => void): () => void {

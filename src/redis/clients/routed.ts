@@ -52,6 +52,8 @@ export class RoutedConnection implements RedisConnection {
         await withdrawable(this.#refresh(), call.signal) // guard: moved
         throw new AwayError('Redis Cluster is moving the session to another server')
       }
+      // It has become a replica, and what it says of sessions is behind.
+      if (isReply(refusal, 'READONLY')) void this.#refresh() // guard: not a master any more
       if (isReply(refusal, 'ASK')) return this.#ask(addressIn(error as Error), words, call, sentTo) // guard: ask
       // The way to it was lost before the command went, or it was withdrawn at its deadline.
       if (refusal.outcome === 'none' && !(refusal instanceof ReplyError)) throw new AwayError(AWAY) // guard: way lost
