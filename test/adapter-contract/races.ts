@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { barrier, deferred, inParallel } from '../support/http.ts'
 import { type Adapter, basics, type Handler, type OpenApp, open } from './app.ts'
 import type { Bench } from './bench.ts'
@@ -17,7 +18,7 @@ const { RACES_IN_FULL = 'Express 5' } = process.env
 export function racesContract(adapter: Adapter, bench: Bench): void {
   const sessions = (options = {}) => bench.sessions({ storeTimeout: '20s', ...options })
   const isFull = ['all', adapter.name].includes(RACES_IN_FULL)
-  const [many, logouts] = isFull ? [1000, 200] : [200, 40]
+  const [many, logouts, rounds] = isFull ? [1000, 200, 40] : [200, 40, 10]
 
   describe(`races on ${adapter.name}`, () => {
     it(`loses none of ${many} pairs of concurrent changes to different fields`, async (t) => {
@@ -132,6 +133,49 @@ export function racesContract(adapter: Adapter, bench: Bench): void {
         )
       })
     }
+
+    it(`leaves nobody logged in whose login came before the user was logged out everywhere, ${rounds} times`, async (t) => {
+      const user = (header: (name: string) => string | undefined) => `ada ${header('x-round')}`
+      const app = await open(t, bench, adapter, {
+        sessions: sessions(),
+        routes: {
+          ...basics,
+          'POST /login': async ({ session, header }) => {
+            const began = performance.now()
+            await session.login(user(header))
+            return { json: { began } }
+          },
+          'POST /everywhere': async ({ session }) => {
+            const began = performance.now()
+            await session.revokeAll()
+            return { json: { began } }
+          },
+        },
+      })
+      const tally = { refused: 0, ended: 0, alive: 0 }
+      await inParallel(rounds, 5, async (n) => {
+        const headers = { 'x-round': n }
+        const [first, ...others] = Array.from({ length: 8 }, () => app.visitor())
+        assert.equal((await first?.post('/login', { headers }))?.status, 200)
+        await Promise.all(others.map((visitor) => visitor.post('/begin')))
+        const logins = others.map(async (visitor, i) => {
+          await pause(2 * i)
+          return visitor.post('/login', { headers })
+        })
+        await pause(6)
+        const everywhere = await first?.post('/everywhere')
+        assert.equal(everywhere?.status, 200)
+        for (const [i, reply] of (await Promise.all(logins)).entries()) {
+          const isLogin = reply.status === 200
+          const isAlive = isLogin && !(await others[i]?.get('/seen'))?.json.ended
+          // Else it had come before anybody could know of the end.
+          if (isAlive) assert.ok(reply.json.began > everywhere?.json.began, 'logged in all the same')
+          tally[isAlive ? 'alive' : isLogin ? 'ended' : 'refused']++
+        }
+      })
+      t.diagnostic(JSON.stringify(tally))
+      assert.ok(tally.ended + tally.refused > 0, 'nobody was logged out: this proves nothing')
+    })
 
     it('serves 50 requests in flight during a rotation, by one successor', async (t) => {
       const { app, begin } = await openSlow({

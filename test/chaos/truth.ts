@@ -48,7 +48,8 @@ export class Truth {
 
   /** The session that a session's data began in. */
   rootOf(known: Known): string {
-    const previous = known.previous === null ? undefined : this.sessions.get(known.previous)
+    const previous =
+      known.previous === null || !hasTakenOver(known.begun) ? undefined : this.sessions.get(known.previous)
     return previous === undefined ? known.label : this.rootOf(previous)
   }
 

@@ -9,7 +9,18 @@ import {
   type Http2ServerResponse,
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import type { Adapter } from '../adapter-contract.ts'
 import type { Scope } from '../support/http.ts'
+import { nodeAdapter } from './servers.ts'
+
+/** The clients of the contract speak http/1.1, so a bridge stands between them and the server. */
+export const http2Adapter: Adapter = {
+  name: 'node:http2',
+  async listener(app, scope) {
+    const listener = await nodeAdapter.listener(app, scope)
+    return bridge(await serveHttp2(scope, listener as never))
+  },
+}
 
 /** Serves by http2, without TLS, until the test is over. Returns a connection to it. */
 export async function serveHttp2(

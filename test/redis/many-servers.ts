@@ -3,7 +3,9 @@ import { after, before, describe, it } from 'node:test'
 import { redisStore } from '../../src/redis.ts'
 import { expiryContract } from '../core/expiry-contract.ts'
 import { sessionsContract } from '../core/sessions-contract.ts'
+import { adoptionContract } from '../store-contract/adoption.ts'
 import { eventsContract } from '../store-contract/events.ts'
+import { tombstoneContract } from '../store-contract/tombstones.ts'
 import { type OpenStore, storeContract } from '../store-contract.ts'
 import { inParallel } from '../support/http.ts'
 import { assertEveryKeyExpires, type RedisClient } from '../support/redis-server.ts'
@@ -73,6 +75,8 @@ export function contractsOn(servers: ManyServers): void {
       if (!isTriedInFull(name)) return
       storeContract(open)
       expiryContract(open)
+      adoptionContract(open)
+      tombstoneContract(open)
     })
   }
 }
