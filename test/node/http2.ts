@@ -39,7 +39,7 @@ export async function serveHttp2(
 }
 
 /** Hands what clients of http/1.1 ask on to a server of http2, and what that answers back, breaks included. */
-export function bridge(session: ClientHttp2Session): RequestListener {
+function bridge(session: ClientHttp2Session): RequestListener {
   return (req, res) => {
     const { host, connection: _, 'transfer-encoding': __, ...headers } = req.headers
     const stream = session.request({
