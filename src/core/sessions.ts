@@ -1,4 +1,5 @@
 import { Adoptions } from './adoptions.ts'
+import { checkStore, type Finding } from './check.ts'
 import { decode, encode } from './codec.ts'
 import { clipLabel } from './device.ts'
 import type { Duration } from './duration.ts'
@@ -288,6 +289,16 @@ export class Sessions<Data = Record<string, unknown>> {
    */
   async health(): Promise<Health> {
     return this.#operations.calls.health()
+  }
+
+  /**
+   * What is wrong with the store for sessions, and what to do about each: with Redis, its eviction policy, persistence, memory,
+   * version, the rights of its user, the state of a cluster. Changes nothing. Empty: all is well, as far as it may be asked.
+   * @throws StoreError when the store does not answer; its message says why
+   */
+  async check(): Promise<Finding[]> {
+    const { store, storeTimeout } = this.#open.settings
+    return checkStore(store, storeTimeout)
   }
 
   /** Waits for touches on their way and ends what the store has started; never closes your Redis client. */

@@ -1,3 +1,4 @@
+import type { CheckableStore, Finding } from '../core/check.ts'
 import { ConfigError } from '../core/errors.ts'
 import { isReserved } from '../core/fields.ts'
 import { parseRecord } from '../core/record.ts'
@@ -42,7 +43,7 @@ export interface MemoryStoreOptions {
  * end with the process, no other process sees them, and their number is bounded. Warns when `NODE_ENV` is `production`.
  * @throws ConfigError
  */
-export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
+export function memoryStore(options: MemoryStoreOptions = {}): SessionStore & CheckableStore {
   const { maxSessions = 10_000 } = options
   if (!Number.isSafeInteger(maxSessions) || maxSessions < 1) {
     throw new ConfigError('maxSessions must be a whole number above 0.')
@@ -62,7 +63,7 @@ const LOGIN_LASTS = 10 * 60 * 1000
 /** One clock for all, which no change of the wall clock moves. */
 const STARTED = Date.now() - performance.now()
 
-class MemoryStore implements SessionStore {
+class MemoryStore implements SessionStore, CheckableStore {
   readonly #entries: Entries
   /** When users were last logged out everywhere, everyone under the empty name; by the clock with its fraction. */
   readonly #since = new Map<string, number>()
@@ -70,6 +71,13 @@ class MemoryStore implements SessionStore {
 
   constructor(maxSessions: number) {
     this.#entries = new Entries(maxSessions, () => this.now())
+  }
+
+  /** What it is not, whatever its state. */
+  async check(): Promise<Finding[]> {
+    const message =
+      'Sessions are kept in the memory of this process: they end with it, and no other process sees them. Use redisStore(client) in production.'
+    return [{ code: 'MEMORY_STORE', level: 'warning', message }]
   }
 
   now(): number {

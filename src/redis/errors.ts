@@ -39,9 +39,19 @@ export function mayPass(error: StoreError): boolean {
   return error.cause instanceof AwayError || (error instanceof ReplyError && PASSING.has(error.word))
 }
 
+/** What an error is called, in a word: none of them holds an argument. */
+export function errorName(error: unknown): string {
+  const { code, name } = error as { code?: unknown; name?: unknown }
+  return String(code ?? wordOf(error) ?? name)
+}
+
+function wordOf(error: unknown): string | undefined {
+  return error instanceof Error ? REPLY.exec(error.message)?.[1] : undefined
+}
+
 /** What a Redis client rejected with, as ours. */
 export function storeError(error: unknown): StoreError {
-  const word = error instanceof Error ? REPLY.exec(error.message)?.[1] : undefined
+  const word = wordOf(error)
   return word === undefined ? unavailable(error) : refused(word)
 }
 

@@ -1,3 +1,4 @@
+import type { CheckableStore, Finding } from '../core/check.ts'
 import { giveUp } from '../core/deadline.ts'
 import { expiresAt, parseRecord } from '../core/record.ts'
 import type {
@@ -28,6 +29,7 @@ import type {
 import { tags } from '../core/tags.ts'
 import { isId } from '../core/token.ts'
 import { warnOnce } from '../core/warn.ts'
+import { check } from './check/check.ts'
 import { connectionOf, type RedisClient } from './clients/clients.ts'
 import type { RedisConnection } from './clients/connection.ts'
 import { Commands } from './commands.ts'
@@ -70,11 +72,11 @@ const BROKEN_HASH_TTL = 7 * 24 * 60 * 60 * 1000
  * @example redisStore(new Redis('redis://localhost:6379', { autoResendUnfulfilledCommands: false }))
  * @throws ConfigError
  */
-export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): SessionStore {
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): SessionStore & CheckableStore {
   return new RedisStore(connectionOf(client), options)
 }
 
-class RedisStore implements SessionStore {
+class RedisStore implements SessionStore, CheckableStore {
   readonly #connection: RedisConnection
   readonly #commands: Commands
   readonly #runner: Runner
@@ -94,7 +96,9 @@ class RedisStore implements SessionStore {
     this.#runner = new Runner(connection, onCommand, this.#replicas)
     this.#users = new UserSessions(this.#runner, this.#commands)
     this.#monitoring = new Monitoring(this.#runner, this.#commands.keys, monitoring)
-    this.#stopProbing = connection.onReady((server) => void probe(server, this.#runner.clockOf(server)))
+    this.#stopProbing = connection.onReady(
+      (server) => void probe(server, this.#runner.clockOf(server), this.#commands.keys),
+    )
   }
 
   async load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | Adopted | null> {
@@ -273,6 +277,10 @@ class RedisStore implements SessionStore {
 
   subscribe(listener: (event: StoreEvent) => void, missed: () => void): Subscription {
     return subscribe(this.#connection, this.#commands.keys.channel, listener, missed)
+  }
+
+  check(timeout: number): Promise<Finding[]> {
+    return check(this.#connection, this.#commands.keys, timeout)
   }
 
   now(id?: string): number | null {

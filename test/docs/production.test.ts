@@ -262,6 +262,9 @@ describe('an app that starts while Redis is away', () => {
     const server = await startRedis({ port: redis })
     t.after(() => server.stop())
     await app.listens(port)
+    // What is asked at start is said of this server, which is as it comes.
+    assert.match(app.stderr, /^warning MAXMEMORY: Redis has no limit/m)
+    assert.match(app.stderr, /^warning PERSISTENCE: /m)
   })
 
   test('ends with an error, if the client connects first, as in the README', async (t) => {

@@ -215,6 +215,20 @@ describe('other lists in the documents', () => {
     assert.deepEqual(listed.sort(), [...given].sort())
   })
 
+  test('every finding of sessions.check() is in docs/production.md, and no other', () => {
+    const files = [
+      ...readdirSync(join(ROOT, 'src/redis/check')).map((name) => `redis/check/${name}`),
+      'memory/memory-store.ts',
+    ]
+    const found = new Set(
+      files.flatMap((path) =>
+        [...source(path).matchAll(/\b(?:code: |warning\(\s*)'([A-Z_]+)'/g)].map(([, code]) => code),
+      ),
+    )
+    const rows = tableRows(readPage('docs/production.md'), 'What is wrong with it')
+    assert.deepEqual(rows.map(([code = '']) => plain(code)).sort(), [...found].sort())
+  })
+
   test('docs/how-it-works.md names every reserved field', () => {
     const page = readPage('docs/how-it-works.md')
     for (const field of RESERVED_FIELDS) assert.ok(page.includes(`\`${field}\``), field)

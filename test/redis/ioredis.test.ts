@@ -207,7 +207,7 @@ describe('a command of an ioredis client', () => {
     client.become('ready')
     await new Promise(setImmediate)
     // Only what is asked once per connection.
-    assert.deepEqual(client.sent, ['TIME', 'INFO'])
+    assert.deepEqual(client.sent, ['TIME', 'INFO', 'EVAL'])
   })
 
   it('that the connection takes with it fails at once, and nobody knows its fate', async () => {

@@ -13,6 +13,8 @@ function fake(answer: Answer, serverOf: (key?: string) => Server | null = () => 
   return {
     send: async (words, _call, sentTo) => answer(words, sentTo),
     serverOf,
+    masters: () => [],
+    trouble: () => null,
     onReady: () => () => undefined,
     subscribe: () => assert.fail('nobody listens here'),
   }

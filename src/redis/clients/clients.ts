@@ -1,4 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
+import { adviseNodeRedis } from './advice.ts'
 import type { RedisConnection } from './connection.ts'
 import { type IoredisClient, ioredis, isIoredis } from './ioredis.ts'
 import { type IoredisCluster, ioredisCluster, isIoredisCluster } from './ioredis-cluster.ts'
@@ -19,7 +20,10 @@ export function connectionOf(client: RedisClient): RedisConnection {
     if (isIoredis(client)) return ioredis(client)
     if (isNodeRedisCluster(client)) return nodeRedisCluster(client)
     if (isNodeRedisSentinel(client)) return nodeRedisSentinel(client)
-    if (isNodeRedis(client)) return nodeRedis(client)
+    if (isNodeRedis(client)) {
+      adviseNodeRedis(client.options) // guard: advice for node-redis
+      return nodeRedis(client)
+    }
   }
   throw new ConfigError(
     'redisStore takes a client of one server, of a cluster or of Sentinels: of node-redis 5 or 6, as in redisStore(await ' +

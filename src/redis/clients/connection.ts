@@ -1,5 +1,6 @@
 import type { StoreCall, Subscription } from '../../core/store.ts'
 import { warnOnce } from '../../core/warn.ts'
+import { errorName } from '../errors.ts'
 
 /** What takes commands. */
 export interface Sender {
@@ -26,12 +27,24 @@ export interface Beside extends Sender {
   end(): void
 }
 
+/** A server that holds sessions, to be asked about itself. */
+export interface Master {
+  /** `host:port`; none for a server that is the only one. */
+  readonly address?: string
+  /** Where to ask it, or `null` if that is not known yet. */
+  server(): Server | null
+}
+
 /** What the store asks of a Redis connection, whichever client is behind it. */
 export interface RedisConnection extends Sender {
   /** @param sentTo told which server it goes to, as it is sent; more than once where a server says that another one has the key */
   send(words: readonly string[], call: StoreCall, sentTo?: (server: Server) => void): Promise<unknown>
   /** The server that holds a key (none given: any), as far as the client knows. */
   serverOf(key?: string): Server | null
+  /** All servers that hold sessions; none as long as the client does not know any. */
+  masters(): readonly Master[]
+  /** What the client last reported, unless it has been connected since. */
+  trouble(): Error | null
   /** Calls `listener` for each server that is connected, and each time that one is again. Returns a function that stops it. */
   onReady(listener: (server: Server) => void): () => void
   /**
@@ -54,8 +67,8 @@ interface Client {
   listenerCount(event: string): number
 }
 
-/** Clients whose errors are listened to already: stores may come and go on one client. */
-const heard = new WeakSet<Client>()
+/** Clients whose errors are listened to already, and what they last reported: stores may come and go on one client. */
+const heard = new WeakMap<Client, { trouble: Error | null }>()
 
 /**
  * An error event that nobody hears would end the process (ioredis prints each instead), although the client reconnects by
@@ -63,15 +76,25 @@ const heard = new WeakSet<Client>()
  */
 export function hearErrors(client: Client): void {
   if (heard.has(client)) return
-  heard.add(client)
-  client.on('error', (error: Error & { code?: string }) => {
+  const state: { trouble: Error | null } = { trouble: null }
+  heard.set(client, state)
+  client.on('ready', () => {
+    state.trouble = null
+  })
+  client.on('error', (error: Error) => {
+    state.trouble = error
     if (client.listenerCount('error') > 1) return
     warnOnce(
       'COATCHECK_REDIS_CONNECTION',
-      `The Redis connection failed (${error?.code ?? error?.name}); the client keeps reconnecting. Said once: ` +
+      `The Redis connection failed (${errorName(error)}); the client keeps reconnecting. Said once: ` +
         "listen with client.on('error') to see every failure.",
     )
   })
+}
+
+/** What a client last reported, unless it has been connected since. */
+export function troubleOf(client: Client): Error | null {
+  return heard.get(client)?.trouble ?? null
 }
 
 export function ignored(): void {}

@@ -1,10 +1,13 @@
+import { adviseIoredisCluster } from './advice.ts'
 import {
   hearErrors,
   ignored,
   type Listener,
+  type Master,
   type RedisConnection,
   type Server,
   type ServerConnection,
+  troubleOf,
 } from './connection.ts'
 import { type IoredisClient, ioredisNode } from './ioredis.ts'
 import { checkOptions, type IoredisOptions } from './ioredis-options.ts'
@@ -17,6 +20,8 @@ export interface IoredisCluster {
   readonly status: string
   readonly options: {
     readonly redisOptions?: IoredisOptions | undefined
+    // biome-ignore lint/suspicious/noExplicitAny: a function, of which only that is asked
+    readonly clusterRetryStrategy?: any
     // biome-ignore lint/suspicious/noExplicitAny: an object or, in later versions, a function
     readonly natMap?: any
   }
@@ -43,6 +48,7 @@ export function isIoredisCluster(client: object): client is IoredisCluster {
 /** @throws ConfigError when the options of its nodes are unsafe */
 export function ioredisCluster(cluster: IoredisCluster): RedisConnection {
   checkOptions(cluster.options.redisOptions ?? {}, 'redisOptions') // guard: unsafe options of nodes
+  adviseIoredisCluster(cluster.options) // guard: advice for an ioredis cluster
   hearErrors(cluster) // guard: connection errors of an ioredis cluster
   return new RoutedConnection(new IoredisServers(cluster))
 }
@@ -76,6 +82,15 @@ class IoredisServers implements Servers {
     const { natMap } = this.#cluster.options
     const mapped = typeof natMap === 'function' ? natMap(address) : natMap?.[address]
     return this.#usable(mapped ? `${mapped.host}:${mapped.port}` : address)
+  }
+
+  masters(): Master[] {
+    const addresses = new Set(this.#cluster.slots.flatMap(([master]) => master ?? []))
+    return [...addresses].map((address) => ({ address, server: () => this.#usable(address) }))
+  }
+
+  trouble(): Error | null {
+    return troubleOf(this.#cluster)
   }
 
   refresh(): Promise<void> {

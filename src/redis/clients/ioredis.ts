@@ -1,13 +1,23 @@
 import type { StoreCall, Subscription } from '../../core/store.ts'
 import { NotSentError, ReplyError, storeError } from '../errors.ts'
-import { type Beside, hearErrors, ignored, type Listener, type Server, type ServerConnection } from './connection.ts'
+import { adviseIoredis, type IoredisRetries } from './advice.ts'
+import {
+  type Beside,
+  hearErrors,
+  ignored,
+  type Listener,
+  type Master,
+  type Server,
+  type ServerConnection,
+  troubleOf,
+} from './connection.ts'
 import { onEnd } from './ioredis-end.ts'
 import { checkOptions, type IoredisOptions } from './ioredis-options.ts'
 
 /** The part of an ioredis 5 or 6 client, or of an iovalkey client, that coatcheck uses. */
 export interface IoredisClient {
   readonly status: string
-  readonly options: IoredisOptions
+  readonly options: IoredisOptions & IoredisRetries
   /** Absent before the first attempt to connect. */
   readonly stream: { readonly writable: boolean }
   call(name: string, args: string[]): Promise<unknown>
@@ -50,6 +60,7 @@ const connections = new WeakMap<IoredisClient, ServerConnection>()
 export function ioredis(client: IoredisClient): ServerConnection {
   if (!connections.has(client)) {
     checkOptions(client.options) // guard: unsafe options
+    adviseIoredis(client.options) // guard: advice for ioredis
     hearErrors(client) // guard: connection errors of ioredis
   }
   return ioredisNode(client)
@@ -152,6 +163,14 @@ class IoredisConnection implements ServerConnection {
 
   serverOf(): Server {
     return this.#server
+  }
+
+  masters(): Master[] {
+    return [{ server: () => this.#server }]
+  }
+
+  trouble(): Error | null {
+    return troubleOf(this.#client)
   }
 
   onReady(listener: (server: Server) => void): () => void {

@@ -1,10 +1,13 @@
+import { adviseNodeRedis } from './advice.ts'
 import {
   hearErrors,
   ignored,
   type Listener,
+  type Master,
   type RedisConnection,
   type Server,
   type ServerConnection,
+  troubleOf,
 } from './connection.ts'
 import { type NodeRedisClient, nodeRedis } from './node-redis.ts'
 import { RoutedConnection, type Servers } from './routed.ts'
@@ -22,6 +25,8 @@ export interface NodeRedisCluster {
   on(event: string, listener: Listener): unknown
   off(event: string, listener: Listener): unknown
   listenerCount(event: string): number
+  // biome-ignore lint/suspicious/noExplicitAny: as nodeClient
+  readonly _options?: any
   readonly _slots: {
     // biome-ignore lint/suspicious/noExplicitAny: as nodeClient
     rediscover(startWith: any): Promise<void>
@@ -29,12 +34,8 @@ export interface NodeRedisCluster {
 }
 
 interface NodeRedisNode {
-  readonly client?: NodeRedisNodeClient | undefined
-}
-
-interface NodeRedisNodeClient extends NodeRedisClient {
-  // biome-ignore lint/suspicious/noExplicitAny: as nodeClient
-  readonly options?: any
+  readonly address: string
+  readonly client?: NodeRedisClient | undefined
 }
 
 /** Whether something is a cluster of node-redis. */
@@ -44,6 +45,7 @@ export function isNodeRedisCluster(client: object): client is NodeRedisCluster {
 }
 
 export function nodeRedisCluster(cluster: NodeRedisCluster): RedisConnection {
+  adviseNodeRedis(cluster._options?.defaults, 'defaults.') // guard: advice for a node-redis cluster
   hearErrors(cluster) // guard: connection errors of a node-redis cluster
   return new RoutedConnection(new NodeRedisServers(cluster))
 }
@@ -67,6 +69,14 @@ class NodeRedisServers implements Servers {
 
   at(address: string): ServerConnection | null {
     return this.#usable(this.#cluster.nodeByAddress.get(address))
+  }
+
+  masters(): Master[] {
+    return this.#cluster.masters.map((node) => ({ address: node.address, server: () => this.#usable(node) }))
+  }
+
+  trouble(): Error | null {
+    return troubleOf(this.#cluster)
   }
 
   async refresh(): Promise<void> {

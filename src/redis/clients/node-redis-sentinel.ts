@@ -4,9 +4,11 @@ import {
   hearErrors,
   ignored,
   type Listener,
+  type Master,
   type RedisConnection,
   type Server,
   type ServerConnection,
+  troubleOf,
 } from './connection.ts'
 import { type NodeRedisClient, nodeRedis } from './node-redis.ts'
 import { RoutedConnection, type Servers } from './routed.ts'
@@ -87,6 +89,15 @@ class SentinelServers implements Servers {
       (error: unknown) => isReply(storeError(error), 'NOPERM'),
     )
     if (this.#asked === asked) this.#isMaster = isMaster
+  }
+
+  masters(): Master[] {
+    const server = this.of()
+    return server === null ? [] : [{ server: () => server }]
+  }
+
+  trouble(): Error | null {
+    return troubleOf(this.#sentinel)
   }
 
   async refresh(): Promise<void> {

@@ -1,4 +1,11 @@
-import { type Beside, hearErrors, ignored, type Listener, type ServerConnection } from './connection.ts'
+import {
+  type Beside,
+  hearErrors,
+  ignored,
+  type Listener,
+  type ServerConnection,
+  troubleOf,
+} from './connection.ts'
 import { listenOn } from './subscriber.ts'
 
 /** The part of a node-redis 5 or 6 client that coatcheck uses. */
@@ -72,6 +79,8 @@ export function nodeRedis(client: NodeRedisClient): ServerConnection {
         : client.sendCommand(words, { ...COMMAND_OPTIONS, abortSignal: call.signal })
     },
     serverOf: () => connection,
+    masters: () => [{ server: () => connection }],
+    trouble: () => troubleOf(client),
     onReady(listener) {
       const tell = () => listener(connection)
       client.on('ready', tell)

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { StoreCall, Subscription } from '../../core/store.ts'
 import { AwayError, isReply, NotSentError, ReplyError, storeError } from '../errors.ts'
-import { ignored, type RedisConnection, type Server, type ServerConnection } from './connection.ts'
+import { ignored, type Master, type RedisConnection, type Server, type ServerConnection } from './connection.ts'
 import { follow } from './follow.ts'
 import { keyIn } from './slots.ts'
 
@@ -18,6 +18,10 @@ export interface Servers {
   of(key?: string): ServerConnection | null
   /** The server with an address that a redirection names, likewise. */
   at(address: string): ServerConnection | null
+  /** All masters, as far as they are known. */
+  masters(): readonly Master[]
+  /** What the client last reported, unless it has been connected since. */
+  trouble(): Error | null
   /** Finds out anew which server holds what. */
   refresh(): Promise<unknown>
   /** Calls `listener` for each master that is ready, and each time that one is again. Returns a function that stops it. */
@@ -65,6 +69,16 @@ export class RoutedConnection implements RedisConnection {
     const server = this.#servers.of(key)
     if (server === null && !this.#servers.isClosed) void this.#refresh() // guard: away
     return server
+  }
+
+  masters(): readonly Master[] {
+    const masters = this.#servers.masters()
+    if (masters.length === 0 && !this.#servers.isClosed) void this.#refresh()
+    return masters
+  }
+
+  trouble(): Error | null {
+    return this.#servers.trouble()
   }
 
   onReady(listener: (server: Server) => void): () => void {
