@@ -8,6 +8,8 @@ export interface ChosenRedis {
   readonly url: string
   /** Which one it is, in a few words. */
   readonly name: string
+  /** It ends with this program. */
+  readonly isPrivate: boolean
   /** Ends it, if it is a private one. */
   stop(): Promise<void>
   /** Lets the process end while it runs; a private one ends with the process. */
@@ -42,10 +44,16 @@ export async function chooseRedis({ asked, local, say }: RedisChoice): Promise<C
     `Sessions are kept in a private ${program} at 127.0.0.1:${port}: nothing on disk, and it ends with this program. ` +
       `Look inside: redis-cli -p ${port}`,
   )
-  return { url: `redis://127.0.0.1:${port}`, name: `private ${program} at 127.0.0.1:${port}`, stop, unref }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    name: `private ${program} at 127.0.0.1:${port}`,
+    isPrivate: true,
+    stop,
+    unref,
+  }
 }
 
 function there({ url, shown }: RedisAddress, say: (line: string) => void): ChosenRedis {
   say(`Sessions are kept in the Redis at ${shown}.`)
-  return { url, name: `Redis at ${shown}`, stop: async () => {}, unref: () => {} }
+  return { url, name: `Redis at ${shown}`, isPrivate: false, stop: async () => {}, unref: () => {} }
 }

@@ -10,6 +10,10 @@ export interface ChosenStore {
   readonly store: SessionStore
   /** Which one it is, in a few words. */
   readonly name: string
+  /** Somebody named it. */
+  readonly wasAsked: boolean
+  /** It is a server of the demo's own. */
+  readonly isPrivate: boolean
   /** Ends what the choice has started: connection and private server. */
   close(): Promise<void>
 }
@@ -30,14 +34,25 @@ export async function chooseStore(choice: Choice): Promise<ChosenStore> {
     'Sessions are kept in the memory of this process, as there is no Redis here: they end with it, and no other ' +
       'process sees them. Install redis-server, or name a Redis with --redis-url, for the real thing.',
   )
-  return { store: spokenMemoryStore(choice.recorder.wouldSend), name: 'memory of this process', close: async () => {} }
+  return {
+    store: spokenMemoryStore(choice.recorder.wouldSend),
+    name: 'memory of this process',
+    wasAsked: false,
+    isPrivate: false,
+    close: async () => {},
+  }
 }
 
-async function overRedis({ recorder, say }: Choice, { url, name, stop }: ChosenRedis): Promise<ChosenStore> {
+async function overRedis(
+  { asked, recorder, say }: Choice,
+  { url, name, isPrivate, stop }: ChosenRedis,
+): Promise<ChosenStore> {
   const client = await openRedis(url, say)
   return {
     store: redisStore(client, { onCommand: recorder.sent }),
     name,
+    wasAsked: asked !== null,
+    isPrivate,
     async close() {
       // At once: what is still waiting for an answer is rejected.
       client.destroy()

@@ -56,6 +56,7 @@ export async function startPrivateRedis(say: (line: string) => void): Promise<Pr
 
 async function launch(program: string, path: string, port: number): Promise<PrivateRedis | null> {
   const args = ['--bind', '127.0.0.1', '--port', `${port}`, '--save', '', '--appendonly', 'no', '--daemonize', 'no']
+  args.push('--maxmemory', '256mb', '--maxmemory-policy', 'noeviction')
   // Detached: a Ctrl-C in the terminal reaches the demo alone, which answers what is under way and then ends the server.
   const guard = spawn('/bin/sh', ['-c', GUARD, 'sh', path, ...args], {
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -5,6 +5,7 @@ import { accountSessions } from './account/sessions.ts'
 import { createApp, type DemoData } from './app.ts'
 import { type ChosenStore, chooseStore } from './choose-store.ts'
 import { DemoError } from './demo-error.ts'
+import { sayFindings } from './findings.ts'
 import { type DemoOptions, HELP, readOptions } from './options.ts'
 import { parentGone } from './parent-gone.ts'
 import { CommandRecorder } from './recorder.ts'
@@ -66,10 +67,11 @@ async function serve(options: DemoOptions, localPort: number): Promise<void> {
 /** Starts every instance: an app server of its own, as on another machine, with the store in common. */
 async function listen(
   { port, host, instances, secure }: DemoOptions,
-  { store, name: storeName }: ChosenStore,
+  chosen: ChosenStore,
   recorder: CommandRecorder,
   running: Running[],
 ): Promise<void> {
+  const { store, name: storeName } = chosen
   const ports: number[] = []
   for (let number = 1; number <= instances; number++) {
     const sessions = createSessions<DemoData>({
@@ -78,6 +80,7 @@ async function listen(
       idleTimeout: '15s',
       cookie: { secure },
     })
+    if (number === 1) await sayFindings(sessions, chosen, say)
     const accounts = accountSessions(store, secure)
     const instance = { sessions, accounts, store, storeName, recorder, lifetime: LIFETIME, number, ports }
     const server = createServer(createApp(instance))
