@@ -43,7 +43,7 @@ export interface MemoryStoreOptions {
  * end with the process, no other process sees them, and their number is bounded. Warns when `NODE_ENV` is `production`.
  * @throws ConfigError
  */
-export function memoryStore(options: MemoryStoreOptions = {}): SessionStore & CheckableStore {
+export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   const { maxSessions = 10_000 } = options
   if (!Number.isSafeInteger(maxSessions) || maxSessions < 1) {
     throw new ConfigError('maxSessions must be a whole number above 0.')

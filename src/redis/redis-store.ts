@@ -72,7 +72,7 @@ const BROKEN_HASH_TTL = 7 * 24 * 60 * 60 * 1000
  * @example redisStore(new Redis('redis://localhost:6379', { autoResendUnfulfilledCommands: false }))
  * @throws ConfigError
  */
-export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): SessionStore & CheckableStore {
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): SessionStore {
   return new RedisStore(connectionOf(client), options)
 }
 

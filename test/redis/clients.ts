@@ -21,7 +21,10 @@ export interface AnyClient {
 type Made = ReturnType<typeof createClient> | ReturnType<typeof createClient5>
 
 /** As an application has them, save that they lose no time before they connect again. */
-const socket = { reconnectStrategy: () => 20 }
+const socketOf = (url: string): object => ({
+  reconnectStrategy: () => 20,
+  ...(url.startsWith('rediss:') && { tls: true }),
+})
 
 function nodeRedis(made: Made): AnyClient {
   // Every test has a store of its own on it.
@@ -64,8 +67,8 @@ function ioredis(made: MadeRedis): AnyClient {
 
 /** Every client library that `redisStore` takes. */
 export const CLIENTS: Record<string, (url: string) => AnyClient> = {
-  'node-redis 6': (url) => nodeRedis(createClient({ url, socket })),
-  'node-redis 5': (url) => nodeRedis(createClient5({ url, socket })),
+  'node-redis 6': (url) => nodeRedis(createClient({ url, socket: socketOf(url) })),
+  'node-redis 5': (url) => nodeRedis(createClient5({ url, socket: socketOf(url) })),
   'ioredis 6': (url) => ioredis(new Redis(url, OPTIONS)),
   'ioredis 6, RESP2': (url) => ioredis(new Redis(url, { ...OPTIONS, protocol: 2 })),
   'ioredis 5': (url) => ioredis(new Redis5(url, OPTIONS)),

@@ -39,6 +39,7 @@ export async function look(server: Server, keys: Keys, call: StoreCall): Promise
     ask(['CONFIG', 'GET', ...CONFIG], rights?.curious.has('config')),
     ask(['CLUSTER', 'INFO'], rights?.curious.has('cluster')),
   ])
+  if (rights === null && info === null) throw new Error('Redis refuses all that it is asked') // guard: nothing is told
   return {
     rights,
     info: info === null ? null : linesOf(info),

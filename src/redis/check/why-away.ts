@@ -7,14 +7,14 @@ import { errorName, ReplyError, storeError } from '../errors.ts'
  */
 export function whyAway(error: unknown, trouble: Error | null): StoreError {
   const failure = error instanceof StoreError ? error : storeError(error)
-  // Redis has answered: what it says is what is wrong.
-  const cause = failure instanceof ReplyError ? failure : (trouble ?? failure)
+  // A client that was not let in may have sent the command all the same, and hears something else for that.
+  const cause = trouble ?? failure
   return new StoreError('ERR_STORE_UNAVAILABLE', `Redis cannot be asked: ${reason(cause)}.`, 'none', cause)
 }
 
 function reason(error: Error): string {
   const name = error instanceof ReplyError ? error.word : errorName(error)
-  const advice = ADVICE[name] ?? (/CERT|SSL|TLS/.test(name) ? CERTIFICATE : undefined)
+  const advice = ADVICE[name] ?? (/CERT|SSL|TLS|VERIFY/.test(name) ? CERTIFICATE : undefined)
   if (advice !== undefined) return `${advice} (${name})`
   return error instanceof StoreError ? 'it does not answer in time' : `there is no connection (${name})`
 }
