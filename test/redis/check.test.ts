@@ -157,6 +157,22 @@ for (const [name, newClient] of clientsToTry(CLIENTS)) {
       assert.match(found[1]?.[0]?.message ?? '', /hash-max-listpack-value \(64\)/)
     })
 
+    it('says that it cannot serve just now, where a script keeps it busy', async (t) => {
+      const server = await startRedis({ args: ['--busy-reply-threshold', '20'] })
+      t.after(() => server.stop())
+      const client = newClient(server.url)
+      t.after(() => client.destroy())
+      await client.connect()
+      const sessions = createSessions({ store: redisStore(client.client), storeTimeout: '10s' })
+      const [busy, other] = [await server.connect(), await server.connect()]
+      const script = assert.rejects(busy.eval('while true do end'))
+      while (!(await other.ping().catch(String)).includes('BUSY')) await pause(1)
+      assert.match((await failureOf(sessions)).message, /it answers BUSY/)
+      await other.sendCommand(['SCRIPT', 'KILL'])
+      await script
+      assert.equal((await sessions.check()).length, 2)
+    })
+
     it('says why nothing answers: no server, no answer in time', async (t) => {
       const away = async (url: string) => {
         const client = newClient(url)

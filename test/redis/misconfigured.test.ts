@@ -44,9 +44,9 @@ for (const [name, newClient] of clientsToTry(CLIENTS)) {
     it('a wrong password is told, and nothing has to be started again once it is right', async (t) => {
       const { server, admin } = await start(t, ['--requirepass', 'right'])
       const { sessions } = by(t, server.url.replace('//', '//:wrong@'))
-      const warnings = await warningsOf(() =>
-        isRefused(sessions, /refuses the user name or the password \(WRONGPASS\)/),
-      )
+      const warnings = await warningsOf(async () => {
+        await isRefused(sessions, /refuses the user name or the password \(WRONGPASS\)/)
+      })
       assertWarned(warnings, /\(WRONGPASS\)/)
       await admin.configSet('requirepass', 'wrong')
       await isServed(sessions)

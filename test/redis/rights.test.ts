@@ -58,6 +58,19 @@ for (const [name, newClient] of clientsToTry(CLIENTS)) {
       }
     })
 
+    it('that lacks what its client needs to connect is told so, if it does', async (t) => {
+      await allow(RULE.filter((rule) => rule !== '+hello'))
+      const client = newClient(redis.server.url.replace('//', `//${user}:secret@`))
+      t.after(() => client.destroy())
+      client.connect().catch(() => undefined)
+      const sessions = createSessions({ store: redisStore(client.client), storeTimeout: '5s' })
+      // A client that speaks RESP2 says no HELLO.
+      await sessions.check().then(
+        (findings) => assert.deepEqual(findings, []),
+        ({ message }) => assert.match(message, /lacks a right that the client needs to connect.*\(NOPERM\)/),
+      )
+    })
+
     it('that lacks several is told of all of them', async (t) => {
       const { client } = await userWith(t, RULE)
       const sessions = createSessions({ store: redisStore(client) })

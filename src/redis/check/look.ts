@@ -39,7 +39,6 @@ export async function look(server: Server, keys: Keys, call: StoreCall): Promise
     ask(['CONFIG', 'GET', ...CONFIG], rights?.curious.has('config')),
     ask(['CLUSTER', 'INFO'], rights?.curious.has('cluster')),
   ])
-  if (rights === null && info === null) throw new Error('Redis refuses all that it is asked') // guard: nothing is told
   return {
     rights,
     info: info === null ? null : linesOf(info),
@@ -53,8 +52,9 @@ async function orNull<T>(answer: Promise<T>): Promise<T | null> {
     return await answer
   } catch (error) {
     const failure = storeError(error)
-    // To be let in at all is more than a matter of rights.
-    if (failure instanceof ReplyError && failure.word !== 'NOAUTH') return null // guard: not let in
+    // To be let in at all is more than a matter of rights, and what cannot serve just now does not tell either.
+    const isRefused = failure instanceof ReplyError && failure.code === 'ERR_STORE_REPLY'
+    if (isRefused && failure.word !== 'NOAUTH') return null // guard: refused questions
     throw error
   }
 }

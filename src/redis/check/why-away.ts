@@ -16,6 +16,7 @@ function reason(error: Error): string {
   const name = error instanceof ReplyError ? error.word : errorName(error)
   const advice = ADVICE[name] ?? (/CERT|SSL|TLS|VERIFY/.test(name) ? CERTIFICATE : undefined)
   if (advice !== undefined) return `${advice} (${name})`
+  if (error instanceof ReplyError) return `it answers ${name}`
   return error instanceof StoreError ? 'it does not answer in time' : `there is no connection (${name})`
 }
 
