@@ -157,6 +157,10 @@ const LIES: Record<string, [story: () => Story, found: RegExp]> = {
     () => told('increment', 2, () => ({ status: 500, answer: { error: 'none' } })),
     /answered 500 none/,
   ],
+  'an error that no second attempt mends': [
+    () => told('increment', 2, () => ({ answer: { error: 'ERR_STORE_REPLY', outcome: 'none' } })),
+    /answered 503 ERR_STORE_REPLY/,
+  ],
   'an answer that took too long': [() => told('read', 1, ({ begin }) => ({ end: begin + 1001 })), /after 1001 ms/],
   'a guarded route that serves without the role': [
     () => told('guarded', 1, () => ({ status: 200, answer: { label: 'P', user: USER, roles: ['b'] } })),
