@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express'
-import { CoatcheckError, SessionEndedError } from '../src/index.ts'
+import { CoatcheckError, SessionEndedError, StoreError } from '../src/index.ts'
 
 /** 400: what was sent cannot be used. Nothing was changed. */
 export class InputError extends Error {
@@ -28,6 +28,8 @@ export const answerErrors: ErrorRequestHandler = (error, _req, res, next) => {
   }
   const { status, message } = describe(error)
   if (status === 500) console.error(error)
+  // When to try again.
+  if (error instanceof StoreError) res.set(error.headers)
   res.status(status).json({ error: message })
 }
 

@@ -27,6 +27,7 @@ describe('a Redis that goes away', { timeout: 60_000 }, () => {
       const took = performance.now() - begin
       assert.equal(reply.status, 503, `${path}: ${reply.raw}`)
       assert.equal(typeof reply.body.error, 'string')
+      assert.equal(reply.headers.get('retry-after'), '1')
       assert.ok(took < 1200 + (await lag()), `${path} took ${took} ms`)
     }
     // A visitor without a session needs no Redis.
@@ -62,6 +63,12 @@ describe('a Redis that goes away', { timeout: 60_000 }, () => {
     assert.equal((await visitor.post('/increment')).status, 503)
     const took = performance.now() - begin
     assert.ok(took >= 900 && took < 1200 + (await lag()), `took ${took} ms`)
+    // Afterwards nobody waits any more.
+    await until(async () => {
+      const [again, lag] = [performance.now(), measureLag(() => visitor.get('/'))]
+      assert.equal((await visitor.get('/session')).status, 503)
+      return performance.now() - again < 300 + (await lag())
+    })
     process.kill(redis.pid, 'SIGCONT')
     await until(async () => (await visitor.get('/session')).status === 200)
   })
