@@ -7,6 +7,7 @@ import { dataFields } from './record.ts'
 import { SessionData, UNCHANGED } from './session-data.ts'
 import type { Changes, SessionRecord } from './store.ts'
 import type { Token } from './token.ts'
+import { noticingWrites } from './unread-data.ts'
 import { isRemembered, numberOf } from './user-fields.ts'
 
 type Cookie = { issue: Token } | 'clear' | null
@@ -104,7 +105,9 @@ export class RequestState {
   get data(): Record<string, unknown> {
     const { values } = this.#viewed()
     if (this.failure === null) return values
-    this.#unread ??= this.#noticingWrites(values)
+    this.#unread ??= noticingWrites(values, () => {
+      this.#wroteUnread = true
+    })
     return this.#unread
   }
 
@@ -382,23 +385,6 @@ export class RequestState {
         `This request has changed the field '${field}'; commit() first, or write it in one way only.`,
       )
     }
-  }
-
-  /** A removal leaves no trace in data that are empty, and would seem to be done. */
-  #noticingWrites(values: Record<string, unknown>): Record<string, unknown> {
-    const noticed = () => {
-      this.#wroteUnread = true
-    }
-    return new Proxy(values, {
-      defineProperty(target, field, descriptor) {
-        noticed()
-        return Reflect.defineProperty(target, field, descriptor)
-      },
-      deleteProperty(target, field) {
-        noticed()
-        return Reflect.deleteProperty(target, field)
-      },
-    })
   }
 
   /** @throws StoreError, the one with which the reading of the session has failed */

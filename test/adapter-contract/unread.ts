@@ -144,7 +144,11 @@ export function unreadContract(adapter: Adapter, bench: Bench): void {
 
     it('are served as visitors by nothing but true, and by no other failure', async (t) => {
       let says: unknown = Promise.resolve(true)
-      const { ada, fail } = await arrive(t, { serveAsVisitor: () => says as boolean })
+      const serveAsVisitor = () => {
+        if (says instanceof Error) throw says
+        return says as boolean
+      }
+      const { ada, fail } = await arrive(t, { serveAsVisitor })
       fail()
       assertUnavailable(await ada.get('/state'))
       says = true
@@ -152,6 +156,10 @@ export function unreadContract(adapter: Adapter, bench: Bench): void {
       assert.equal((await ada.get('/state')).status, 500)
       fail()
       assert.equal((await ada.get('/state')).status, 200)
+      // What the function throws is the failure of the request.
+      says = new Error('broken')
+      const broken = await ada.get('/state')
+      assert.deepEqual([broken.status, broken.headers['retry-after']], [500, undefined])
     })
   })
 }
