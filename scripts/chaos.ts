@@ -31,10 +31,13 @@ async function run({ name, run }: Scenario): Promise<Row> {
   const ends: (() => unknown)[] = []
   const began = performance.now()
   const row = (result: Result) => ({ ...result, name, took: performance.now() - began })
-  const late = Promise.withResolvers<Result>()
-  const timer = setTimeout(() => late.reject(new Error('It does not come to an end.')), minutes * 60_000 + PATIENCE)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    const tooLate = () => reject(new Error('It does not come to an end.'))
+    timer = setTimeout(tooLate, minutes * 60_000 + PATIENCE)
+  })
   try {
-    return row(await Promise.race([run({ after: (end) => void ends.push(end) }, minutes), late.promise]))
+    return row(await Promise.race([run({ after: (end) => void ends.push(end) }, minutes), late]))
   } catch (error) {
     return row({ done: 'did not come to its end', measured: {}, violations: [String(error)] })
   } finally {

@@ -33,7 +33,7 @@ async function nodeRedis(
   }[where]()
   made.on('error', () => undefined)
   await made.connect()
-  if ('watchdog' in options && where === 'single') watchOver(made as NodeRedisClient, Number(options.watchdog))
+  if ('watchdog' in options && where === 'single') watchOver(made as object as NodeRedisClient, Number(options.watchdog))
   return { client: made, destroy: () => made.destroy() }
 }
 

@@ -56,7 +56,7 @@ function unsettled({ op, begin, status, answer }: Done, settled: number): string
 async function moveOne(cluster: RedisCluster, moved: { slots: number; keys: number }): Promise<void> {
   const masters = await cluster.masters()
   const key = await pick(masters).client.randomKey()
-  const slot = slotOf(/\{(\w\w)\}/.exec(key ?? '')?.[1] ?? pick(tags))
+  const slot = slotOf(/\{(\w\w)\}/.exec(String(key))?.[1] ?? pick(tags))
   const from = await cluster.masterOf(slot)
   const to = pick(masters.filter((node) => node !== from))
   const move = cluster.move(slot, from, to)
