@@ -120,16 +120,15 @@ describe('calls to a store', { timeout: 30_000 }, () => {
 
   it('go through again when a call is answered that was sent before, however late', async (t) => {
     const { calls, overdue } = start(t)
-    const [told, late] = [deferred<string>(), [] as string[]]
-    const early = calls.run(
-      'create',
-      () => told.promise,
-      (value) => late.push(value),
-    )
+    const [told, late] = [deferred<string>(), [] as Promise<string>[]]
+    // Whoever takes back what was done too late has to get through.
+    const takeBack = (value: string) => void late.push(calls.run('destroy', async () => `${value} and taken back`))
+    const early = calls.run('create', () => told.promise, takeBack)
     await Promise.all([assert.rejects(early, { code: 'ERR_STORE_TIMEOUT' }), overdue()])
     await eventually(async () => (await calls.health()).state === 'down')
     told.resolve('late')
     await eventually(() => late.length > 0)
+    assert.equal(await late[0], 'late and taken back')
     assert.equal((await calls.health()).state, 'up')
     assert.equal(await calls.run('load', async () => 'answered'), 'answered')
   })
