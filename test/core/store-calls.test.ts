@@ -198,6 +198,23 @@ describe('the health of a store', { timeout: 30_000 }, () => {
     assert.equal(probes.length, 2)
   })
 
+  it('once asked for and down, is watched from then on, though nobody asks again', async (t) => {
+    let silent = true
+    const { calls, probes } = start(t, () => (silent ? never() : Promise.resolve(null)))
+    assert.equal((await calls.health()).state, 'down')
+    silent = false
+    await eventually(() => probes.length > 2)
+    await new Promise(setImmediate)
+    assert.equal(await calls.run('load', async () => 'answered'), 'answered')
+  })
+
+  it('is asked of nobody any more when the sessions are closed', async (t) => {
+    const { calls, probes } = start(t)
+    calls.close()
+    assert.equal((await calls.health()).state, 'down')
+    assert.deepEqual(probes, [])
+  })
+
   it('is not asked for where the store has just served', async (t) => {
     const { calls, probes } = start(t)
     await calls.run('load', async () => null)
