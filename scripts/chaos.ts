@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { SCENARIOS, type Scenario } from '../test/chaos/scenarios.ts'
 import type { Result } from '../test/chaos/under-load.ts'
@@ -21,7 +22,9 @@ const { values, positionals } = parseArgs({
 })
 const minutes = Number(values.minutes)
 if (!(minutes > 0 && minutes <= 120)) throw new Error('--minutes must be a number above 0, and at most 120.')
-const chosen = SCENARIOS.filter(({ name }) => positionals.length === 0 || positionals.some((one) => name.startsWith(one)))
+const chosen = SCENARIOS.filter(
+  ({ name }) => positionals.length === 0 || positionals.some((one) => name.startsWith(one)),
+)
 if (chosen.length === 0) throw new Error(`There are: ${SCENARIOS.map(({ name }) => name).join(', ')}`)
 
 type Row = Result & { readonly name: string; readonly took: number }
@@ -31,17 +34,17 @@ async function run({ name, run }: Scenario): Promise<Row> {
   const ends: (() => unknown)[] = []
   const began = performance.now()
   const row = (result: Result) => ({ ...result, name, took: performance.now() - began })
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    const tooLate = () => reject(new Error('It does not come to an end.'))
-    timer = setTimeout(tooLate, minutes * 60_000 + PATIENCE)
-  })
+  const waiting = new AbortController()
+  const late = async () => {
+    await pause(minutes * 60_000 + PATIENCE, undefined, { signal: waiting.signal })
+    throw new Error('It does not come to an end.')
+  }
   try {
-    return row(await Promise.race([run({ after: (end) => void ends.push(end) }, minutes), late]))
+    return row(await Promise.race([run({ after: (end) => void ends.push(end) }, minutes), late()]))
   } catch (error) {
     return row({ done: 'did not come to its end', measured: {}, violations: [String(error)] })
   } finally {
-    clearTimeout(timer)
+    waiting.abort()
     for (const end of ends.reverse()) await end()
   }
 }
@@ -51,7 +54,9 @@ function report(rows: readonly Row[]): string {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
   const lines = rows.map(({ name, done, measured, violations, took }) => {
     const numbers = Object.entries(measured).map(([what, value]) => `${what}: ${value}`)
-    return [name, done, numbers.join('; '), `${violations.length}`, `${Math.round(took / 1000)} s`].map(cell).join(' | ')
+    return [name, done, numbers.join('; '), `${violations.length}`, `${Math.round(took / 1000)} s`]
+      .map(cell)
+      .join(' | ')
   })
   const broken = rows.filter(({ violations }) => violations.length > 0)
   return [

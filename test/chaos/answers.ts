@@ -3,7 +3,8 @@ import { hasTakenOver, type Known, type Truth } from './truth.ts'
 import type { Writes } from './writes.ts'
 
 /** Codes that say that a request was not served, and why: each of them can be tried again, or asks for a login. */
-const TYPED = /^(?:ERR_(?:STORE_(?:TIMEOUT|UNAVAILABLE)|SESSION_ENDED|LOGIN_REVOKED)|no session$|Session (?:expired|store unavailable)$)/
+const TYPED =
+  /^(?:ERR_(?:STORE_(?:TIMEOUT|UNAVAILABLE)|SESSION_ENDED|LOGIN_REVOKED)|no session$|Session (?:expired|store unavailable)$)/
 /** Where a session is not what is asked for. */
 const WITHOUT = new Set(['begin', 'login'])
 

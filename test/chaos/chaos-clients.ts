@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { createClient } from 'redis'
 import { MASTER_NAME } from '../support/redis-sentinel.ts'
 import type { ChaosApp, ChaosClient } from './apps.ts'
 
@@ -21,7 +20,7 @@ async function nodeRedis(
 ): Promise<ChaosClient> {
   const redis = await import('redis')
   const all = { socket: { ...socket, ...('socket' in options ? (options.socket as object) : {}) } }
-  const made = {
+  const factories: Record<ChaosApp['where'], () => unknown> = {
     single: () => redis.createClient({ ...options, ...all, url: urls[0] ?? '' }),
     cluster: () => redis.createCluster({ rootNodes: urls.map((url) => ({ url })), defaults: { ...options, ...all } }),
     sentinel: () =>
@@ -30,14 +29,22 @@ async function nodeRedis(
         sentinelRootNodes: hosts(urls),
         nodeClientOptions: { ...options, ...all },
       }),
-  }[where]()
+  }
+  const made = factories[where]() as NodeRedisClient
   made.on('error', () => undefined)
   await made.connect()
-  if ('watchdog' in options && where === 'single') watchOver(made as object as NodeRedisClient, Number(options.watchdog))
-  return { client: made, destroy: () => made.destroy() }
+  if ('watchdog' in options && where === 'single') watchOver(made, Number(options.watchdog))
+  return { client: made as never, destroy: () => made.destroy() }
 }
 
-type NodeRedisClient = Pick<ReturnType<typeof createClient>, 'isReady' | 'ping' | 'destroy' | 'connect'>
+/** What they have in common, and of a single server `isReady` and `ping`: the types of the library take minutes to compare. */
+interface NodeRedisClient {
+  readonly isReady: boolean
+  on(event: 'error', listener: () => void): unknown
+  connect(): Promise<unknown>
+  ping(): Promise<unknown>
+  destroy(): unknown
+}
 
 /** Connects anew when nobody answers for so many ms: node-redis has no option for that. */
 function watchOver(client: NodeRedisClient, ms: number): void {
@@ -61,17 +68,24 @@ function watchOver(client: NodeRedisClient, ms: number): void {
   again()
 }
 
+interface IoredisClient {
+  on(event: 'error', listener: () => void): unknown
+  connect(): Promise<unknown>
+  disconnect(): void
+}
+
 async function ioredis(where: ChaosApp['where'], urls: readonly string[], options: object = {}): Promise<ChaosClient> {
   const { Cluster, Redis } = await import('ioredis')
   const single = { ...options, ...RESEND, lazyConnect: true }
-  const made = {
+  const factories: Record<ChaosApp['where'], () => IoredisClient> = {
     single: () => new Redis(urls[0] ?? '', single),
     cluster: () => new Cluster(hosts(urls), { redisOptions: { ...options, ...RESEND }, lazyConnect: true }),
     sentinel: () => new Redis({ ...single, name: MASTER_NAME, sentinels: hosts(urls), failoverDetector: true }),
-  }[where]()
+  }
+  const made = factories[where]()
   made.on('error', () => undefined)
   await made.connect()
-  return { client: made, destroy: () => made.disconnect() }
+  return { client: made as never, destroy: () => made.disconnect() }
 }
 
 function hosts(urls: readonly string[]): { host: string; port: number }[] {
