@@ -109,9 +109,10 @@ export function failuresContract(adapter: Adapter, bench: Bench): void {
         Object.keys(reply.headers)
           .filter((name) => !['date', 'connection', 'keep-alive'].includes(name))
           .sort(),
-        ['cache-control', 'content-length', 'content-type'],
+        ['cache-control', 'content-length', 'content-type', 'retry-after'],
       )
       assert.equal(reply.headers['cache-control'], 'no-store')
+      assert.equal(reply.headers['retry-after'], '1')
       assert.deepEqual(
         errors.map((error) => (error as CoatcheckError).code),
         ['ERR_STORE_UNAVAILABLE'],

@@ -200,7 +200,7 @@ describe('a route handler', () => {
     const ada = await visitor()
     const unavailable = await change(ada.post())
     assert.equal(unavailable.status, 503)
-    assert.deepEqual([...unavailable.headers.keys()], ['cache-control', 'content-type'])
+    assert.deepEqual([...unavailable.headers.keys()], ['cache-control', 'content-type', 'retry-after'])
     assert.deepEqual(await stored(ada), { name: 'Ada' })
     failing = false
     assert.equal((await change(ada.post())).status, 401)
