@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { type Customer, customers, stillThere, type Tally } from './master-kill-load.ts'
 import { type Killable, killableCluster, killableSentinels } from './master-kill-servers.ts'
 
@@ -124,7 +124,7 @@ function times(lastFailures: number[], lastUnacknowledged: number[]) {
 
 async function startApp(urls: readonly string[], { kind, client, waitForReplicas }: MasterKillOptions) {
   const env = { ...process.env, SERVERS: kind, LIBRARY: client, URLS: urls.join(), WAIT: waitForReplicas ? 'yes' : '' }
-  const program = join(import.meta.dirname, 'master-kill-app.ts')
+  const program = fileURLToPath(new URL('./master-kill-app.ts', import.meta.url))
   const child = spawn(process.execPath, ['--unhandled-rejections=strict', program], { env, stdio: 'pipe' })
   const exited = once(child, 'exit')
   const said: string[] = []

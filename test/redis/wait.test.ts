@@ -18,12 +18,12 @@ const clients = Object.entries(CLIENTS).filter(([name]) => EVERY_CLIENT || ['nod
 /** Longer than any answer takes without waiting, as the network between master and replica is that slow. */
 const SLOW = 60
 
-type Request = Awaited<ReturnType<typeof requestOf>>
-
 interface Data {
-  views: number
   cart: string
+  views: number
 }
+
+type Request = Awaited<ReturnType<typeof requestOf>>
 
 /** A request with the cookie of this token. */
 async function requestOf(sessions: Sessions<Data>, token: string | null) {
@@ -41,7 +41,11 @@ for (const [name, newClient] of clients) {
     })
     after(() => redis.stop())
 
-    async function open(t: TestContext, also: RedisStoreOptions = {}, options: Partial<SessionsOptions> = {}) {
+    async function open(
+      t: TestContext,
+      also: RedisStoreOptions = {},
+      options: Pick<SessionsOptions, 'storeTimeout'> = {},
+    ) {
       const client = newClient(redis.master.url)
       await client.connect()
       t.after(() => client.destroy())
@@ -49,7 +53,7 @@ for (const [name, newClient] of clients) {
       const sent: string[] = []
       const onCommand = ([name = '']: readonly string[]) => sent.push(name)
       const store = redisStore(client.client, { prefix, waitForReplicas: 1, onCommand, ...also })
-      const sessions = createSessions<Data>({ store, storeTimeout: '5s', ...(options as object) })
+      const sessions = createSessions<Data>({ store, storeTimeout: '5s', ...options })
       t.after(() => sessions.close())
       const exists = async (at: RedisClient, id: string | null) =>
         (await at.exists(keysOf(prefix, id ?? '').session)) === 1

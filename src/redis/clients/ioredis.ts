@@ -29,7 +29,7 @@ export interface IoredisClient {
    * For listening to a channel: called when something asks for the events of other processes, and never before. And for waiting
    * for replicas.
    */
-  duplicate(options: DuplicateOptions): IoredisDuplicate
+  duplicate(options: DuplicateOptions): IoredisSubscriber
 }
 
 interface DuplicateOptions {
@@ -40,11 +40,14 @@ interface DuplicateOptions {
   failoverDetector?: boolean
 }
 
-/** The part of a duplicated client that coatcheck uses. */
-interface IoredisDuplicate extends IoredisClient {
+/** The part of a duplicated client that coatcheck uses, less what all clients have: a type that held itself would take compilers long. */
+interface IoredisSubscriber {
+  on(event: string, listener: Listener): unknown
   subscribe(channel: string): Promise<unknown>
   disconnect(): void
 }
+
+type IoredisDuplicate = IoredisSubscriber & IoredisClient
 
 /** Whether something is an ioredis or iovalkey client of a single server. One that asks Sentinels for it is one. */
 export function isIoredis(client: object): client is IoredisClient {
@@ -137,7 +140,7 @@ class IoredisConnection implements ServerConnection {
   beside(): Beside {
     // It does not come back when it is lost, and may not go elsewhere meanwhile.
     const never = { retryStrategy: () => null, sentinelRetryStrategy: () => null, failoverDetector: false }
-    const own = this.#client.duplicate({ autoResubscribe: false, lazyConnect: true, ...never })
+    const own = this.#client.duplicate({ autoResubscribe: false, lazyConnect: true, ...never }) as IoredisDuplicate
     own.on('error', ignored)
     const connection = new IoredisConnection(own)
     return {
@@ -187,7 +190,7 @@ class IoredisConnection implements ServerConnection {
     lost: () => void = ignored,
   ): Subscription {
     // It subscribes again here and not by itself, since it does not tell when it has done so.
-    const subscriber = this.#client.duplicate({ autoResubscribe: false, lazyConnect: false })
+    const subscriber = this.#client.duplicate({ autoResubscribe: false, lazyConnect: false }) as IoredisDuplicate
     // Its errors are those of the client, which somebody listens to.
     subscriber.on('error', ignored)
     subscriber.on('close', lost)

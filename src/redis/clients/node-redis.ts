@@ -22,10 +22,8 @@ export interface NodeRedisClient {
    * for replicas.
    */
   // biome-ignore lint/suspicious/noExplicitAny: as options
-  duplicate(overrides?: any): NodeRedisDuplicate
+  duplicate(overrides?: any): NodeRedisSubscriber
 }
-
-interface NodeRedisDuplicate extends NodeRedisClient, NodeRedisSubscriber {}
 
 /** The part of a duplicated client that coatcheck uses. */
 export interface NodeRedisSubscriber {
@@ -96,7 +94,9 @@ export function nodeRedis(client: NodeRedisClient): ServerConnection {
 }
 
 function beside(client: NodeRedisClient): Beside {
-  const own = client.duplicate({ socket: { ...client.options?.socket, reconnectStrategy: false } })
+  const socket = { ...client.options?.socket, reconnectStrategy: false }
+  // What it is is not said in its type: compilers take long to compare a type with clients that holds itself.
+  const own = client.duplicate({ socket }) as NodeRedisSubscriber & NodeRedisClient
   // Whoever waits for it hears of the loss.
   own.on('error', ignored)
   const ready = own.connect()

@@ -1,12 +1,12 @@
 /**
  * What `waitForReplicas: 1` costs, on one master with a replica on the same machine: the time of a login, alone and with 64 at once,
- * without and with it, in turns. `node test/chaos/wait-cost.ts` prints a table in Markdown.
+ * without and with it, in turns. `node scripts/wait-cost.ts` prints a table in Markdown.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { createSessions, type Sessions } from '../../src/index.ts'
-import { redisStore } from '../../src/redis.ts'
-import { CLIENTS } from '../redis/clients.ts'
-import { startRedis } from '../support/redis-server.ts'
+import { createSessions, type Sessions } from '../src/index.ts'
+import { redisStore } from '../src/redis.ts'
+import { CLIENTS } from '../test/redis/clients.ts'
+import { startRedis } from '../test/support/redis-server.ts'
 
 const ROUNDS = 10
 const ALONE = 200
@@ -24,7 +24,9 @@ const login = async (sessions: Sessions, n: number) => {
   return performance.now() - started
 }
 
-console.log('| client | `waitForReplicas` | one after the other, median | 64 at once, median | logins/s | `WAIT`s for each |')
+console.log(
+  '| client | `waitForReplicas` | one after the other, median | 64 at once, median | logins/s | `WAIT`s for each |',
+)
 console.log('|---|---|---|---|---|---|')
 for (const name of ['node-redis 6', 'ioredis 6']) {
   const client = CLIENTS[name]?.(master.url)
