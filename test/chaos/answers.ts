@@ -1,5 +1,5 @@
 import { type Done, outcomeOf } from './history.ts'
-import { hasTakenOver, type Known, type Truth } from './truth.ts'
+import type { Known, Truth } from './truth.ts'
 import type { Writes } from './writes.ts'
 
 /** Codes that say that a request was not served, and why: each of them can be tried again, or asks for a login. */
@@ -86,9 +86,10 @@ export class Answers {
     if (before === undefined || before.user !== null) return []
     if (previous === before.label) {
       const twice = before.ends.some(
-        (end) => end !== done && end.op === 'login' && end.answer.previous === previous && hasTakenOver(end),
+        (end) =>
+          end !== done && end.op === 'login' && end.answer.previous === previous && this.#truth.hasTakenOver(end),
       )
-      return twice && hasTakenOver(done) ? [`went on with ${previous}, as another login did`] : []
+      return twice && this.#truth.hasTakenOver(done) ? [`went on with ${previous}, as another login did`] : []
     }
     const isGone = this.#truth.mayHaveEnded(before, done.end, done) || !this.#truth.isGood(token ?? '', done.end)
     return isGone ? [] : [`has lost the session before, ${before.label}`]

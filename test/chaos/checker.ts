@@ -17,11 +17,13 @@ export interface CheckOptions {
   readonly patience: number
   /** How many ms later than it should a key may expire: `MIGRATE` hands on what is left, and takes a while. Default 0. */
   readonly drift?: number
+  /** When all connections to Redis were broken. */
+  readonly cuts?: readonly number[]
 }
 
 /** @returns everything that is wrong, each as a sentence: at most so many of one kind that it can be read */
-export function check({ history, stored, grace, patience, drift = 0 }: CheckOptions): string[] {
-  const truth = new Truth(history, grace)
+export function check({ history, stored, grace, patience, drift = 0, cuts = [] }: CheckOptions): string[] {
+  const truth = new Truth(history, grace, cuts)
   const writes = new Writes(history, truth)
   const answers = new Answers(truth, writes, patience)
   return few([

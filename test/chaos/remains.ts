@@ -59,7 +59,9 @@ export class Remains {
       if (hash !== undefined && isRefused)
         wrong.push(`the session ${known.label} is there, whose beginning was refused`)
       if (hash !== undefined && this.#truth.hasEnded(known, AT_LAST.begin))
-        wrong.push(`the session ${known.label} has come back`)
+        wrong.push(
+          `the session ${known.label} has come back, after ${known.ends.map(({ op, begin, end }) => `${op} in ${Math.round(end - begin)} ms`)}`,
+        )
       if (hash !== undefined) wrong.push(...this.#content(hash, known))
       const mustBe = this.#truth.hasBegun(known, AT_LAST.begin) && !this.#truth.mayHaveEnded(known, AT_LAST.end)
       if (mustBe && hash === undefined) wrong.push(`the session ${known.label} is gone`)

@@ -11,8 +11,11 @@ export interface SoakOptions {
   readonly memory: boolean
 }
 
-/** How often connections are killed, in ms: all that the processes have to Redis, and one of each process's own. */
-const KILL_REDIS_EVERY = 700
+/**
+ * How often connections are killed, in ms: all that the processes have to Redis, and one of HTTP. Seldom enough for a client to be
+ * back in between.
+ */
+const KILL_REDIS_EVERY = 1500
 const KILL_HTTP_EVERY = 150
 const SAMPLES = 60
 /**
@@ -27,11 +30,14 @@ export async function soak(scope: Scope, { client, ms, memory }: SoakOptions): P
   scope.after(() => redis.stop())
   const observer = await redis.connect()
   const kills = { redis: 0, http: 0 }
+  const cuts: number[] = []
   const samples: Sample[][] = [[], []]
   const { violations, history } = await underLoad(scope, {
     app: { where: 'single', client, urls: [redis.url] },
     masters: async () => [observer],
-    patience: 5000,
+    // A login has seven calls, each with a deadline of its own.
+    patience: 7000,
+    cuts,
     async chaos({ apps, load }) {
       const until = performance.now() + ms
       const again = async (every: number, what: () => Promise<unknown>) => {
@@ -42,6 +48,7 @@ export async function soak(scope: Scope, { client, ms, memory }: SoakOptions): P
       }
       await Promise.all([
         again(KILL_REDIS_EVERY, async () => {
+          cuts.push(performance.now())
           kills.redis += await observer.sendCommand<number>(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])
         }),
         again(KILL_HTTP_EVERY, async () => {

@@ -21,10 +21,15 @@ export class Truth {
   /** The rotations of a token, by the token. */
   readonly #rotations = new Map<string, Done[]>()
   readonly #grace: number
+  readonly #cuts: readonly number[]
 
-  /** @param grace for how many ms a token is good after its rotation */
-  constructor(history: readonly Done[], grace: number) {
+  /**
+   * @param grace for how many ms a token is good after its rotation
+   * @param cuts when all connections to Redis were broken
+   */
+  constructor(history: readonly Done[], grace: number, cuts: readonly number[]) {
     this.#grace = grace
+    this.#cuts = cuts
     const inOrder = history.toSorted((a, b) => a.end - b.end)
     // A token is sent only after the answer that issued it.
     for (const done of inOrder) {
@@ -49,7 +54,7 @@ export class Truth {
   /** The session that a session's data began in. */
   rootOf(known: Known): string {
     const previous =
-      known.previous === null || !hasTakenOver(known.begun) ? undefined : this.sessions.get(known.previous)
+      known.previous === null || !this.hasTakenOver(known.begun) ? undefined : this.sessions.get(known.previous)
     return previous === undefined ? known.label : this.rootOf(previous)
   }
 
@@ -58,9 +63,17 @@ export class Truth {
     return outcomeOf(begun) === 'done' && begun.end < at
   }
 
+  /**
+   * Whether a login has ended the session before. One that cannot learn whether it has, after two attempts, stands all the same: it
+   * has met a deadline, or lost its connection twice.
+   */
+  hasTakenOver({ begin, end }: Done): boolean {
+    return end - begin < DEADLINE && this.#cuts.filter((at) => at > begin && at < end).length < 2
+  }
+
   /** Whether its end has been acknowledged by then. */
   hasEnded(known: Known, at: number): boolean {
-    return known.ends.some((end) => outcomeOf(end) === 'done' && end.end < at && surely(end, known))
+    return known.ends.some((end) => outcomeOf(end) === 'done' && end.end < at && this.#isSure(end, known))
   }
 
   /** Whether it may be over by then, by all that is known. */
@@ -71,6 +84,14 @@ export class Truth {
   /** Whether a token is good for sure until then: nobody has begun to replace it, or the grace lasts. */
   isGood(token: string, at: number): boolean {
     return (this.#rotations.get(token) ?? []).every(({ begin }) => at < begin + Math.max(0, this.#grace - MARGIN))
+  }
+
+  /** Whether a request that was done has ended this session, and not only may have. */
+  #isSure(end: Done, { begun }: Known): boolean {
+    if (end.op === 'login') return this.hasTakenOver(end)
+    if (end.op !== 'revokeAll' && end.op !== 'revokeOthers') return true
+    // A login under way may come after it.
+    return outcomeOf(begun) === 'done' && begun.end < end.begin
   }
 
   #begin(done: Done): void {
@@ -113,16 +134,3 @@ export class Truth {
 const DEADLINE = 1000
 /** What clocks and a busy machine may add, in ms. */
 const MARGIN = 500
-
-/** Whether a request that was done has ended this session, and not only may have. */
-function surely(end: Done, { begun }: Known): boolean {
-  if (end.op === 'login') return hasTakenOver(end)
-  if (end.op !== 'revokeAll' && end.op !== 'revokeOthers') return true
-  // A login under way may come after it.
-  return outcomeOf(begun) === 'done' && begun.end < end.begin
-}
-
-/** Whether a login has ended the session before: one that cannot learn whether it has stands all the same, after a deadline or two. */
-export function hasTakenOver({ begin, end }: Done): boolean {
-  return end - begin < DEADLINE
-}

@@ -33,6 +33,8 @@ export interface UnderLoad {
   readonly patience: number
   /** How many ms later than it should a key may expire. */
   readonly drift?: number
+  /** When all connections to Redis were broken, as it becomes known. */
+  readonly cuts?: readonly number[]
   /** What happens meanwhile. The load goes on until it resolves. */
   chaos(running: { readonly apps: readonly RunningApp[]; readonly load: Load }): Promise<void>
 }
@@ -65,7 +67,14 @@ export async function underLoad(
   const stored = await readStored(await options.masters(), prefix)
   const { history } = load
   const patience = options.patience + busy()
-  const violations = check({ history, stored, grace: GRACE, patience, drift: options.drift ?? 0 })
+  const violations = check({
+    history,
+    stored,
+    grace: GRACE,
+    patience,
+    drift: options.drift ?? 0,
+    cuts: options.cuts ?? [],
+  })
   return { violations: [...violations, ...complaintsOf(apps)], history, apps }
 }
 

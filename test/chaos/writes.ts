@@ -1,6 +1,6 @@
 import { type Done, outcomeOf } from './history.ts'
 import { type Moment, wrongCount, wrongList, wrongRegister } from './registers.ts'
-import { hasTakenOver, type Known, type Truth } from './truth.ts'
+import type { Known, Truth } from './truth.ts'
 
 /** What requests have written, by the session that the data began in: a login goes on with the data of the session before. */
 export class Writes {
@@ -25,7 +25,7 @@ export class Writes {
   /** What is wrong with the data of a session, as read at a moment. */
   wrongData(known: Known, data: Readonly<Record<string, unknown>>, at: Moment): string[] {
     // The session before may have gone on, with writes of its own.
-    if (known.previous !== null && !hasTakenOver(known.begun)) return []
+    if (known.previous !== null && !this.#truth.hasTakenOver(known.begun)) return []
     const { label, views = 0, list = [], ...fields } = data
     const writes = this.#byRoot.get(this.#truth.rootOf(known)) ?? new Map<string, Done[]>()
     const wrong: string[] = []
@@ -48,7 +48,7 @@ export class Writes {
 
   /** What is wrong with an increment's answer: no two get the same. */
   wrongIncrement(known: Known, done: Done): string | null {
-    if (known.previous !== null && !hasTakenOver(known.begun)) return null
+    if (known.previous !== null && !this.#truth.hasTakenOver(known.begun)) return null
     const all = this.#byRoot.get(this.#truth.rootOf(known))?.get('views') ?? []
     const value = done.answer.value ?? 0
     const same = all.some((each) => each !== done && outcomeOf(each) === 'done' && each.answer.value === value)
