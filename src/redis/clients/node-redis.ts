@@ -1,11 +1,4 @@
-import {
-  type Beside,
-  hearErrors,
-  ignored,
-  type Listener,
-  type ServerConnection,
-  troubleOf,
-} from './connection.ts'
+import { type Beside, hearErrors, ignored, type Listener, type ServerConnection, troubleOf } from './connection.ts'
 import { listenOn } from './subscriber.ts'
 
 /** The part of a node-redis 5 or 6 client that coatcheck uses. */
