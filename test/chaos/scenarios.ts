@@ -3,6 +3,8 @@ import type { Scope } from '../support/http.ts'
 import { startCluster } from '../support/redis-cluster.ts'
 import { cutReplies } from './cut-replies.ts'
 import { failoverWhileMoving } from './failover-while-moving.ts'
+import { masterKill } from './master-kill.ts'
+import { violationsOf } from './master-kill-result.ts'
 import { frozenNetwork, slowNetwork, strandedConnections } from './network.ts'
 import { resharding } from './resharding.ts'
 import { soak } from './soak.ts'
@@ -49,6 +51,26 @@ export const SCENARIOS: readonly Scenario[] = [
     (['source', 'target'] as const).map((killed) => ({
       name: `failover-while-moving-${killed}-${client}`,
       run: (scope: Scope) => onCluster(scope, (cluster) => failoverWhileMoving(scope, cluster, { client, killed })),
+    })),
+  ),
+  ...BOTH.flatMap((client) =>
+    (['cluster', 'sentinel'] as const).map((kind) => ({
+      name: `master-kill-${kind}-${client}`,
+      run: async (_scope: Scope, minutes: number) => {
+        const runs = Math.max(1, Math.round(5 * minutes))
+        const result = await masterKill({ kind, client, runs, waitForReplicas: true })
+        const { lastFailure, requests, failed, longestFailed, logins, logouts } = result
+        return {
+          done: `${runs} kills of a master under ${requests} requests, ${logins} logins kept and ${logouts} logouts`,
+          measured: {
+            'last failure after a kill, median': `${lastFailure.median} ms`,
+            'at most': `${lastFailure.most} ms`,
+            'failed requests': failed,
+            'the longest of them': `${Math.round(longestFailed)} ms`,
+          },
+          violations: violationsOf(result),
+        }
+      },
     })),
   ),
   ...BOTH.flatMap((client) =>
