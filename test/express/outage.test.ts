@@ -22,6 +22,8 @@ async function openApp(t: TestContext) {
   const client = createClient({ url: redis.url, socket: { reconnectStrategy: () => 50 } })
   client.on('error', () => undefined)
   t.after(() => client.destroy())
+  // What is heard of a client goes on when a store is closed.
+  await redisStore(client).close()
   const before = client.listenerCount('ready')
   let sent = 0
   const sessions = createSessions({

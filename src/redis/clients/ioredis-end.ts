@@ -13,19 +13,20 @@ const CUT_SHORT = 'Connection is closed.'
  * Calls `ended` when an ioredis client has ended for good. One that asks Sentinels ends by itself too, and never comes back,
  * when it hears of a failover from them just while it asks them for the master: it means to break off its connection, and breaks
  * off the attempt. Such a one connects again.
+ * @param trouble what the client last reported
  */
-export function onEnd(client: Client, ended: () => void): void {
-  let cutShort = false
-  client.on('error', (error: Error | undefined) => {
-    cutShort = error?.message === CUT_SHORT
+export function onEnd(client: Client, trouble: () => Error | null, ended: () => void): void {
+  let lost = false
+  client.on('connecting', () => {
+    lost = false
   })
-  const elsewise = () => {
-    cutShort = false
-  }
-  client.on('connecting', elsewise)
-  client.on('close', elsewise)
+  // Before it gives up, or the application has it end; an attempt that is broken off has nothing to lose.
+  client.on('close', () => {
+    lost = true
+  })
   client.on('end', () => {
-    if (client.options.sentinels != null && cutShort)
+    const cutShort = client.options.sentinels != null && !lost && trouble()?.message === CUT_SHORT
+    if (cutShort)
       client.connect().catch(ignored) // guard: ended by a failover
     else ended()
   })

@@ -101,7 +101,8 @@ class IoredisConnection implements ServerConnection {
       if (client.options.sentinels != null) this.#server = this.#another() // guard: another server
       this.#settle(({ resolve }) => resolve())
     })
-    onEnd(client, () => this.#settle(({ reject }) => reject(new NotSentError('The client is closed'))))
+    const trouble = () => troubleOf(client)
+    onEnd(client, trouble, () => this.#settle(({ reject }) => reject(new NotSentError('The client is closed'))))
     // Nothing else would tell: a command that is not resent is forgotten by the client, and never settled.
     client.on('close', () => {
       for (const reject of this.#sent) reject(new Error('The connection was lost')) // guard: lost on the way
@@ -192,7 +193,10 @@ class IoredisConnection implements ServerConnection {
     // It subscribes again here and not by itself, since it does not tell when it has done so.
     const subscriber = this.#client.duplicate({ autoResubscribe: false, lazyConnect: false }) as IoredisDuplicate
     // Its errors are those of the client, which somebody listens to.
-    subscriber.on('error', ignored)
+    let trouble: Error | null = null
+    subscriber.on('error', (error: Error) => {
+      trouble = error
+    })
     subscriber.on('close', lost)
     subscriber.on('message', (_channel: string, message: string) => listener(message))
     let stop: (error: Error) => void = ignored
@@ -211,7 +215,11 @@ class IoredisConnection implements ServerConnection {
         if (storeError(error) instanceof ReplyError) end(error)
       }
       subscriber.on('ready', () => void subscriber.subscribe(channel).then(() => told(), failed))
-      onEnd(subscriber, () => end(new NotSentError('The client is closed')))
+      onEnd(
+        subscriber,
+        () => trouble,
+        () => end(new NotSentError('The client is closed')),
+      )
     })
     return { ready, end }
   }
