@@ -14,10 +14,11 @@ process.on('exit', () => {
 /** What became of a test file: `failed` with the test, or `hung`, or `broken`: it ended in an error, and no test did. */
 export type Ending = { readonly failed: string } | 'passed' | 'hung' | 'broken'
 
-/** Runs one test file, no further than to the first test that fails. */
-export function runTests(cwd: string, file: string): Promise<Ending> {
+/** Runs one test file, no further than to the first test that fails. @param client of Redis, where it tries several */
+export function runTests(cwd: string, file: string, client: string): Promise<Ending> {
   const child = spawn(process.execPath, ['--test-reporter=tap', `--test-timeout=${TEST_TIMEOUT}`, file], {
     cwd,
+    env: { ...process.env, CONTRACT_CLIENT: client },
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   running.add(child)

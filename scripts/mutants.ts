@@ -28,8 +28,8 @@ const COPIED = [
   'README.md',
 ]
 const JOBS = Number(process.env.MUTANTS_JOBS ?? Math.min(2, availableParallelism()))
-/** A guard does not depend on the client; those of a client have tests of their own. */
-process.env.CONTRACT_CLIENT ??= 'node-redis 6'
+/** Only for the client that a guard is about: the others have none of it. */
+const clientFor = (file: string) => (file.startsWith('src/redis/clients/ioredis') ? 'ioredis 6' : 'node-redis 6')
 /** Two would do if all that fails did so for want of the guard. */
 const ATTEMPTS = 3
 
@@ -42,6 +42,11 @@ const USERS = ['revocations', 'devices', 'rotation', 'login-failures', 'events',
 const MIGRATION = ['migrate-crash', 'migrate.', 'migrate-first-step', 'migrate-rolling', 'migrate'].map(
   (name) => `test/express-session/${name}`,
 )
+
+/** What clients of several servers do while these change, and what is done to replicas. */
+const CLUSTERS = ['test/redis/cluster-changes.', 'test/redis/cluster.']
+const SENTINELS = ['test/redis/sentinel-changes.', 'test/redis/sentinel.']
+const WAIT = ['test/redis/wait-barrier.', 'test/redis/wait.', 'test/redis/wait-many.']
 
 /** Where the tests of a guard are, the nearest first, after the file of the same name. The first entry that fits counts. */
 const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[] = [
@@ -59,10 +64,23 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
     'src/redis/redis-store.',
     ['test/from-express-session/', 'test/redis/broken-hash.', 'test/redis/node-redis.', 'test/redis/'],
   ],
-  ['src/redis/clients/ioredis.', ['test/redis/ioredis.', 'test/redis/']],
+  ['src/redis/clients/clients.', ['test/redis/advice.']],
+  ['src/redis/clients/ioredis.', ['test/redis/ioredis.', 'test/redis/advice.', ...SENTINELS, 'test/redis/']],
+  ['src/redis/clients/ioredis-end.', SENTINELS],
+  ['src/redis/clients/ioredis-cluster.', ['test/redis/advice.', 'test/redis/ioredis.', ...CLUSTERS]],
+  ['src/redis/clients/node-redis-cluster.', ['test/redis/advice.', ...CLUSTERS]],
+  ['src/redis/clients/node-redis-sentinel.', SENTINELS],
+  ['src/redis/clients/routed.', ['test/redis/runner.', ...CLUSTERS, ...SENTINELS]],
+  ['src/redis/in-parts.', ['test/redis/runner.', ...CLUSTERS, 'test/redis/']],
+  ['src/redis/replicas/', WAIT],
+  ['src/redis/check/', ['test/redis/rights.', 'test/redis/check.']],
+  ['src/redis/probe.', ['test/redis/rights.', 'test/redis/check.']],
   ['src/redis/monitoring.', ['test/redis/node-redis.', ...USERS]],
   ['src/redis/user-sessions.', USERS],
-  ['src/redis/runner.', ['test/redis/delivered-twice.', 'test/redis/node-redis.', 'test/redis/outage.', 'test/redis/']],
+  [
+    'src/redis/runner.',
+    ['test/redis/delivered-twice.', 'test/redis/node-redis.', 'test/redis/outage.', ...WAIT, 'test/redis/'],
+  ],
   ['src/redis/', ['test/redis/']],
   ['src/memory/', ['test/memory/']],
   ['src/core/sessions.', ['test/memory/', 'test/core/']],
@@ -72,7 +90,11 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/core/follow.', ['test/users/watch.', ...USERS]],
   ['src/core/logins.', USERS],
   ['src/core/user-sessions.', USERS],
+  ['src/core/operations.', ['test/redis/wait.', 'test/core/', 'test/memory/', 'test/redis/']],
+  ['src/core/request-state.', ['test/core/request-state.', 'test/hono/hono4.', 'test/core/']],
   ['src/core/', ['test/core/', 'test/memory/', 'test/redis/']],
+  ['src/adapters/mounted.', ['test/hono/guards.', 'test/fastify/guards.']],
+  ['src/adapters/failure-answer.', ['test/hono/hono4.']],
   ['src/adapters/express-errors.', express('errors')],
   ['src/express.', express('errors')],
   ['src/fastify.', ['test/fastify/lifecycle.', 'test/fastify/']],
@@ -154,17 +176,17 @@ function testsFor(file: string): string[] {
 const passing = new Map<string, Promise<void>>()
 
 /** Makes sure, once, that a test file passes with all guards in place: else what it says of the others is worth nothing. */
-function passesWhole(file: string): Promise<void> {
-  const known = passing.get(file)
+function passesWhole(file: string, client: string): Promise<void> {
+  const known = passing.get(`${client} ${file}`)
   if (known !== undefined) return known
-  const passes = passesInTwo(file)
-  passing.set(file, passes)
+  const passes = passesInTwo(file, client)
+  passing.set(`${client} ${file}`, passes)
   return passes
 }
 
-async function passesInTwo(file: string): Promise<void> {
-  if ((await runTests(whole, file)) === 'passed') return
-  const ending = await runTests(whole, file)
+async function passesInTwo(file: string, client: string): Promise<void> {
+  if ((await runTests(whole, file, client)) === 'passed') return
+  const ending = await runTests(whole, file, client)
   if (ending === 'passed') console.log(`unsteady ${file}`)
   else throw new Error(`${file} fails with all guards in place: ${JSON.stringify(ending)}`)
 }
@@ -178,9 +200,10 @@ async function tryGuard(guard: Guard): Promise<Verdict> {
   writeFileSync(path, lines.join('\n'))
   if (guard.file.startsWith('lua/')) execFileSync(process.execPath, ['scripts/generate-scripts.ts'], { cwd: copy })
   try {
+    const client = clientFor(guard.file)
     for (const file of testsFor(guard.file)) {
-      await passesWhole(file)
-      const test = await failsTwice(copy, file)
+      await passesWhole(file, client)
+      const test = await failsTwice(copy, file, client)
       if (test !== null) return { ...guard, caughtBy: { file, test } }
     }
     return { ...guard, caughtBy: null }
@@ -190,10 +213,10 @@ async function tryGuard(guard: Guard): Promise<Verdict> {
 }
 
 /** A test of a file that fails twice, or `null`. */
-async function failsTwice(copy: string, file: string): Promise<string | null> {
+async function failsTwice(copy: string, file: string, client: string): Promise<string | null> {
   const failed = new Set<string>()
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const ending = await runTests(copy, file)
+    const ending = await runTests(copy, file, client)
     if (typeof ending === 'object') {
       if (failed.has(ending.failed)) return ending.failed
       failed.add(ending.failed)
