@@ -25,7 +25,8 @@ const USER = 'ada'
 
 /**
  * A master is killed in the middle of a move, when half of a user's sessions have been moved, and its replica takes over: up to
- * Redis 8 and Valkey 7.2, replicas know nothing of moves. `redis-cli --cluster fix` ends what is left.
+ * Redis 8 and Valkey 7.2, replicas know nothing of moves; with newer ones, nothing is missed. `redis-cli --cluster fix` ends what is
+ * left.
  */
 export async function failoverWhileMoving(
   scope: Scope,
@@ -69,7 +70,7 @@ export async function failoverWhileMoving(
     done: `${client}: the ${killed} of a slot with ${SESSIONS} sessions is killed when ${MOVED} have been moved`,
     measured: { 'until the fix': said(before), 'redis-cli --cluster fix': `${fixedIn} ms`, 'after it': said(after) },
     violations: [
-      ...differs('until the fix', before, { there: SESSIONS - MOVED, ...expected }),
+      ...(before.there === SESSIONS ? [] : differs('until the fix', before, { there: SESSIONS - MOVED, ...expected })),
       ...differs('after the fix', after, { there: SESSIONS, none: 0, failed: 0 }),
       ...(listed === SESSIONS && ended === SESSIONS
         ? []

@@ -144,6 +144,29 @@ describe('an ioredis client', () => {
     )
   })
 
+  it('of a cluster that nobody listens to does neither more', async (t) => {
+    const printed = t.mock.method(console, 'error')
+    const { port, stop } = await startRedis()
+    await stop()
+    const warnings = await warningsOf(async () => {
+      for (const { Cluster } of Object.values(LIBRARIES)) {
+        const client = new Cluster([{ host: '127.0.0.1', port }], {
+          lazyConnect: true,
+          clusterRetryStrategy: () => 5,
+          redisOptions: { autoResendUnfulfilledCommands: false },
+        })
+        const sessions = createSessions({ store: redisStore(client), storeTimeout: 100 })
+        const failed = new Promise((resolve) => client.once('node error', resolve))
+        await assert.rejects(sessions.load(newToken()), StoreError)
+        await failed
+        client.disconnect()
+      }
+    })
+    // Said once in a process, maybe by another test.
+    assert.ok(warnings.every(({ code }) => code === 'COATCHECK_REDIS_CONNECTION'))
+    assert.ok(printed.mock.calls.every((call) => String(call.arguments[0]).includes('COATCHECK_REDIS_CONNECTION')))
+  })
+
   it('of RESP3 shapes is refused, and one of RESP2 is not', () => {
     const shaped = new ioredis6.Redis({ ...SAFE, replyMapping: 'resp3' })
     assert.throws(() => redisStore(shaped), { code: 'ERR_CONFIG', message: /replyMapping: 'legacy'/ })

@@ -106,6 +106,10 @@ export async function monitor({ port }: RedisServer, observer: RedisClient): Pro
 
 /** `+1700000000.000000 [0 127.0.0.1:5000] "GET" "key"` */
 function wordsOf(line: string): string[] {
-  const words = line.slice(line.indexOf('] ') + 2).match(/"(?:[^"\\]|\\.)*"/g) ?? []
-  return words.map((word) => JSON.parse(word.replace(/\\x([0-9a-f]{2})/g, '\\u00$1')) as string)
+  const words = line.slice(line.indexOf('] "') + 3, -1).split('" "')
+  return words.map((word) => {
+    const text = word.replace(/\\x([0-9a-f]{2})/g, '\\u00$1')
+    // Valkey 8 leaves quotes within a word as they are.
+    return JSON.parse(`"${text.replace(/(?<!\\)"/g, '\\"')}"`) as string
+  })
 }
