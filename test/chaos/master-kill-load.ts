@@ -25,6 +25,8 @@ export interface Tally {
 
 /** Milliseconds between one login of a user and the next: it is answers that are counted, not requests. */
 const THINKS = 25
+/** Milliseconds that the application may fail to answer when all is well again. */
+const PATIENCE = 30_000
 
 interface Answer {
   readonly status: number
@@ -78,7 +80,13 @@ export function customers(port: number, connections: number, run: number, tally:
     agent.destroy()
   }
   const lives = Array.from({ length: connections }, (_, n) => live(n))
+  const loggedOut = () => all.filter((customer) => customer.loggedOut === 'yes').length
   return {
+    /** Resolves when some have been told that they are logged out, from now on. */
+    async goesOn(): Promise<void> {
+      const [before, until] = [loggedOut(), performance.now() + PATIENCE]
+      while (loggedOut() < before + connections / 4 && performance.now() < until) await pause(THINKS)
+    },
     /** Returns what all were told when they have all come to an end. */
     async stop(): Promise<Customer[]> {
       stopped = true
@@ -89,9 +97,6 @@ export function customers(port: number, connections: number, run: number, tally:
 }
 
 const checker = new Agent({ keepAlive: true, maxSockets: 8 })
-
-/** Milliseconds that the application may fail to answer when all is well again. */
-const PATIENCE = 30_000
 
 /** Whom the application takes a user's cookie for. */
 export async function stillThere(port: number, { cookie }: Customer): Promise<{ user: string | null; writes: number }> {

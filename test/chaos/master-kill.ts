@@ -40,7 +40,7 @@ export interface MasterKillResult {
 }
 
 const CONNECTIONS = 32
-/** Milliseconds of load before a kill and after all is well again. */
+/** Milliseconds of load before a kill and after another master is there. */
 const AROUND = 500
 /** Milliseconds that the process has to end when it has closed everything. */
 const TO_END = 10_000
@@ -69,7 +69,7 @@ async function runs(servers: Killable, options: MasterKillOptions): Promise<Mast
     await servers.takenOver()
     await pause(AROUND)
     await servers.restore()
-    await pause(AROUND)
+    await load.goesOn()
     const all = await load.stop()
 
     const since = (of: (code: string) => boolean) =>

@@ -7,6 +7,7 @@ import { redisStore } from '../../src/redis.ts'
 import { eventually } from '../support/http.ts'
 import { type ClusterNode, type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 import { assertConsistent } from './consistency.ts'
+import { assertCountedOnce } from './counted-once.ts'
 import { CLUSTER_CLIENTS, clientsToTry, type NewManyClient } from './many-clients.ts'
 import { keysOf, newPrefix } from './support.ts'
 
@@ -96,25 +97,9 @@ for (const [name, newClient] of clientsToTry(CLUSTER_CLIENTS)) {
       const { sessions, masterOf } = await open(t, cluster, newClient)
       const { token, id } = await sessions.create({ views: 0 })
       const { node } = await masterOf(id)
-      let [done, succeeded, failed] = [false, 0, 0]
-      const storm = (async () => {
-        for (let i = 0; i < 10; i++) {
-          await node.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])
-          await pause(20)
-        }
-        done = true
-      })()
-      while (!done) {
-        const results = await Promise.allSettled(Array.from({ length: 20 }, () => sessions.increment(token, 'views')))
-        for (const result of results) {
-          if (result.status === 'fulfilled') succeeded++
-          else if (typed(result.reason).outcome === 'unknown') failed++
-        }
-      }
-      await storm
-      const views = (await sessions.peek(token))?.data.views ?? 0
-      assert.ok(failed > 0, 'nothing failed: the test proves nothing')
-      assert.ok(views >= succeeded && views <= succeeded + failed, `${succeeded} <= ${views} <= ${succeeded + failed}`)
+      await assertCountedOnce(sessions, token, () =>
+        node.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']),
+      )
     })
 
     it('on a server that freezes fails at its deadline with its fate unknown, and those on others do not', async (t) => {
