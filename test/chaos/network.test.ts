@@ -10,7 +10,8 @@ function assertKept(t: TestContext, { done, measured, violations }: Result): voi
 }
 
 // The long forms, with every client, are in `npm run chaos`.
-describe('while the way to Redis', { timeout: 120_000 }, () => {
+// Mostly they wait.
+describe('while the way to Redis', { timeout: 120_000, concurrency: 2 }, () => {
   it('takes 200 ms, everything works, and a login takes no more than a second', async (t) => {
     assertKept(t, await slowNetwork(t, { client: 'node-redis', ms: 2000 }))
   })
