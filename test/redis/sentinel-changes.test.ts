@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createSessions, type Sessions, type SessionsOptions, StoreError } from '../../src/index.ts'
+import { connectionOf } from '../../src/redis/clients/clients.ts'
 import { redisStore } from '../../src/redis.ts'
 import { eventually } from '../support/http.ts'
 import { type RedisSentinels, startSentinels } from '../support/redis-sentinel.ts'
@@ -112,6 +113,24 @@ for (const [name, newClient] of clientsToTry(SENTINEL_CLIENTS)) {
         await isHeard()
       })
     }
+
+    it('has its time from the server that it is at', async (t) => {
+      const { sessions, client } = await open(t, sentinels, newClient)
+      await sessions.create()
+      const connection = connectionOf(client as never)
+      const before = connection.serverOf()
+      assert.equal(connection.serverOf(), before)
+      // Who is there when it comes back may have another clock.
+      const { client: direct } = await sentinels.master()
+      await direct.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])
+      await eventually(() =>
+        sessions.create().then(
+          () => connection.serverOf() !== before,
+          () => false,
+        ),
+      )
+      assert.notEqual(connection.serverOf(), null)
+    })
 
     it('is not said to have ended by a server that is back as a replica, and has nothing yet', async (t) => {
       const own = await startSentinels()

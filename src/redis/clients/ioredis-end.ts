@@ -26,8 +26,7 @@ export function onEnd(client: Client, trouble: () => Error | null, ended: () => 
   })
   client.on('end', () => {
     const cutShort = client.options.sentinels != null && !lost && trouble()?.message === CUT_SHORT
-    if (cutShort)
-      client.connect().catch(ignored) // guard: ended by a failover
-    else ended()
+    if (!cutShort) ended()
+    if (cutShort) client.connect().catch(ignored) // guard: ended by a failover
   })
 }
