@@ -32,6 +32,27 @@ describe('redisStore', () => {
   })
 })
 
+describe('a client that nobody listens to', () => {
+  const dead = { host: '127.0.0.1', port: 1 }
+  for (const [what, made] of [
+    ['of one server', () => VERSIONS.map(({ createClient }) => createClient())],
+    ['of a cluster', () => VERSIONS.map(({ createCluster }) => createCluster({ rootNodes: [{ socket: dead }] }))],
+    [
+      'of Sentinels',
+      () => VERSIONS.map(({ createSentinel }) => createSentinel({ name: 'x', sentinelRootNodes: [dead] })),
+    ],
+  ] as const) {
+    it(`${what} does not end the process when it reports an error`, () => {
+      for (const client of made()) {
+        const report = () => client.emit('error', new Error('The connection was lost'))
+        assert.throws(report, /lost/)
+        redisStore(client)
+        assert.equal(report(), true)
+      }
+    })
+  }
+})
+
 /** A client whose every reply a test gives. */
 function fakeClient(reply: (words: readonly string[]) => unknown) {
   const sent: string[] = []
