@@ -70,7 +70,7 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/redis/clients/ioredis-cluster.', ['test/redis/advice.', 'test/redis/ioredis.', ...CLUSTERS]],
   ['src/redis/clients/node-redis-cluster.', ['test/redis/node-redis.', 'test/redis/advice.', ...CLUSTERS]],
   ['src/redis/clients/node-redis-sentinel.', ['test/redis/node-redis.', ...SENTINELS]],
-  ['src/redis/clients/routed.', ['test/redis/runner.', ...CLUSTERS, ...SENTINELS]],
+  ['src/redis/clients/routed.', ['test/redis/routed.', 'test/redis/runner.', ...CLUSTERS, ...SENTINELS]],
   ['src/redis/in-parts.', ['test/redis/runner.', ...CLUSTERS, 'test/redis/']],
   ['src/redis/replicas/', WAIT],
   ['src/redis/check/', ['test/redis/rights.', 'test/redis/check.']],
