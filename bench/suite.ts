@@ -13,4 +13,16 @@ export type Size = 'quick' | 'full'
 export interface SuiteReport {
   readonly markdown: string
   readonly charts: Readonly<Record<string, string>>
+  /** What this suite has to show, for the table at the top of the report. */
+  readonly requirements?: readonly Requirement[]
+}
+
+/** Something that must be reached, and what was. */
+export interface Requirement {
+  readonly what: string
+  /** Such as `at least 1.8 times`. */
+  readonly must: string
+  /** Such as `2.1 times`. */
+  readonly reached: string
+  readonly met: boolean
 }

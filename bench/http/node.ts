@@ -1,0 +1,37 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { nodeSessions } from '../../src/node.ts'
+import { type Application, sessionsOn } from './application.ts'
+import { FIRST_DATA, nextItem, nextLogin, OK, pageOf } from './page.ts'
+
+export const none: Application = () => listening((_req, res) => answer(res, pageOf({})))
+
+export const coatcheck: Application = (client) => {
+  const sessions = sessionsOn(client)
+  return listening(
+    nodeSessions(sessions)(async (req, res) => {
+      const own = sessions.of(req)
+      if (req.url === '/page') return answer(res, pageOf(own.data))
+      if (req.url === '/write') own.data.lastItem = nextItem()
+      if (req.url === '/login') {
+        const { userId, ...options } = nextLogin()
+        Object.assign(own.data, FIRST_DATA)
+        await own.login(userId, options)
+      }
+      if (req.url === '/logout') await own.logout()
+      answer(res, OK)
+    }),
+  )
+}
+
+function answer(res: ServerResponse, body: object): void {
+  const text = JSON.stringify(body)
+  res.writeHead(200, { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': Buffer.byteLength(text) })
+  res.end(text)
+}
+
+async function listening(listener: RequestListener): Promise<Server> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}

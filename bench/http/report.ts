@@ -1,0 +1,135 @@
+import { barChart } from '../chart.ts'
+import { figure, median, medianRatio, table } from '../numbers.ts'
+import type { Requirement, SuiteReport } from '../suite.ts'
+import type { HttpResult } from '../suites/http.ts'
+import type { Sample } from './measure.ts'
+import { OPERATIONS, type Operation, VARIANTS } from './variants.ts'
+
+const TITLES: Record<Operation, string> = {
+  visitor: 'Visitor without a cookie',
+  read: 'Read',
+  write: 'Write one field',
+  login: 'Login of a visitor',
+  logout: 'Logout',
+}
+
+export function reportHttp(result: HttpResult): SuiteReport {
+  const sections = OPERATIONS.map((operation) => section(result, operation))
+  const charts = Object.fromEntries(OPERATIONS.map((operation) => [chartOf(operation), chart(result, operation)]))
+  return {
+    markdown: `## HTTP\n\n${introduction(result)}\n\n${sections.join('\n\n')}`,
+    charts,
+    requirements: requirementsOf(result),
+  }
+}
+
+function introduction({ rounds, sessions, seconds, pinned }: HttpResult): string {
+  const where = pinned
+    ? 'on a processor core of its own; Redis and what sends the requests share the others'
+    : 'on whichever core the system gives it'
+  return `One Node process, ${where}. 64 keep-alive connections, ${sessions.toLocaleString('en-GB')} sessions of users, all of them begun
+just before; every connection goes through cookies of its own. ${rounds} rounds; in each, every application is started anew, in
+another order, on an empty Redis, and each operation is measured for ${seconds} s after a warm-up. All of them answer the same
+body on the same routes, with \`NODE_ENV=production\`; the peers have the options that their documentation advises for logins.
+The numbers are medians of the rounds, processor time is in microseconds a request. Of two applications compare the processor
+time: where requests per second come near what the other processes can send and serve, they say less.
+
+No touch is among the reads of coatcheck, since a session is extended once a minute at most. Somebody who reads less often than
+that pays one each time: that is the line with \`touchInterval: 0\`. express-session sends an \`EXPIRE\` with every read,
+@fastify/session a \`SET\`, or with \`rolling: false\` nothing: then a session ends however often it is read.`
+}
+
+function section(result: HttpResult, operation: Operation): string {
+  const rows = variantsOf(result, operation).map(({ name, title, samples }) => [
+    title,
+    figure(median(samples.map(({ perSecond }) => perSecond))),
+    figure(median(samples.map(({ nodeCpu }) => nodeCpu))),
+    figure(median(samples.map(({ redisCpu }) => redisCpu))),
+    figureOfCommands(result.commands[name]?.[operation]),
+  ])
+  return `### ${TITLES[operation]}
+
+${table(['', 'requests/s', 'CPU of Node, µs', 'CPU of Redis, µs', 'commands'], rows)}
+
+![${TITLES[operation]}](images/${chartOf(operation)})`
+}
+
+function figureOfCommands(commands: number | undefined): string {
+  if (commands === undefined) return '–'
+  return Number.isInteger(commands) ? `${commands}` : commands.toFixed(1)
+}
+
+function chartOf(operation: Operation): string {
+  return `bench-http-${operation}.svg`
+}
+
+function chart(result: HttpResult, operation: Operation): string {
+  const variants = variantsOf(result, operation)
+  return barChart({
+    title: `${TITLES[operation]}: processor time a request`,
+    unit: 'microseconds',
+    labels: variants.map(({ title }) => title.replaceAll('`', '')),
+    series: [
+      { name: 'Node', values: variants.map(({ samples }) => median(samples.map(({ nodeCpu }) => nodeCpu))) },
+      { name: 'Redis', values: variants.map(({ samples }) => median(samples.map(({ redisCpu }) => redisCpu))) },
+    ],
+  })
+}
+
+function variantsOf({ samples }: HttpResult, operation: Operation) {
+  return VARIANTS.flatMap(({ name, title }) => {
+    const own = samples[name]?.[operation]
+    return own === undefined ? [] : [{ name, title, samples: own }]
+  })
+}
+
+/** What issue and README promise of HTTP, against what was measured. */
+export function requirementsOf(result: HttpResult): Requirement[] {
+  const of = (variant: string, operation: Operation, what: keyof Sample) =>
+    (result.samples[variant]?.[operation] ?? []).map((sample) => sample[what])
+  const faster = (operation: Operation, ours: string, theirs: string, least: number, what: string): Requirement => {
+    const ratio = medianRatio(of(ours, operation, 'perSecond'), of(theirs, operation, 'perSecond'))
+    const must = least === 1 ? 'not slower' : `at least ${least} times the requests/s`
+    return { what, must, reached: times(ratio), met: ratio >= least }
+  }
+  const cheaper = (operation: Operation, ours: string, theirs: string, most: number, what: string): Requirement => {
+    const ratio = medianRatio(of(ours, operation, 'nodeCpu'), of(theirs, operation, 'nodeCpu'))
+    return { what, must: `at most ${most} times the CPU of Node`, reached: times(ratio), met: ratio <= most }
+  }
+  const commands = (operation: Operation, expected: number): Requirement => {
+    const counted = ['express', 'fastify', 'hono', 'node'].map(
+      (name) => result.commands[`${name}-coatcheck`]?.[operation] ?? Number.NaN,
+    )
+    const reached = [...new Set(counted)].map(figureOfCommands).join(', ')
+    return { what: `Commands: ${operation}`, must: `${expected}`, reached, met: counted.every((n) => n === expected) }
+  }
+  const express = 'express-coatcheck'
+  const fastify = 'fastify-coatcheck'
+  return [
+    faster('read', express, 'express-connectRedis', 1.8, 'Read, Express, against express-session + connect-redis'),
+    cheaper('read', express, 'express-floor', 1.15, 'Read, Express, against one `HGETALL` by hand'),
+    faster('read', fastify, 'fastify-notRolling', 1.5, 'Read, Fastify, against @fastify/session, rolling off'),
+    faster('read', fastify, 'fastify-rolling', 2, 'Read, Fastify, against @fastify/session as it is by default'),
+    faster('write', express, 'express-connectRedis', 1.6, 'Write, Express, against express-session + connect-redis'),
+    faster('write', fastify, 'fastify-notRolling', 1.6, 'Write, Fastify, against @fastify/session, rolling off'),
+    faster('write', fastify, 'fastify-rolling', 1.6, 'Write, Fastify, against @fastify/session as it is by default'),
+    ...(['express', 'fastify', 'hono', 'node'] as const).map((name) =>
+      cheaper(
+        'visitor',
+        `${name}-coatcheck`,
+        `${name}-none`,
+        1.1,
+        `Visitor without a cookie, ${name}, against no sessions`,
+      ),
+    ),
+    faster('read', 'express-ourStore', 'express-connectRedis', 1, 'express-session with our store, read'),
+    faster('write', 'express-ourStore', 'express-connectRedis', 1, 'express-session with our store, write'),
+    commands('visitor', 0),
+    commands('read', 1),
+    commands('write', 2),
+  ]
+}
+
+function times(ratio: number): string {
+  return `${ratio.toFixed(2)} times`
+}
