@@ -1,3 +1,5 @@
+import { Beside } from '../core/beside.ts'
+
 type Next = (error?: unknown) => void
 type Request = object & { next?: Next }
 
@@ -18,9 +20,9 @@ interface Watch {
   told?: unknown
 }
 
-const watches = new WeakMap<object, Watch>()
+const watches = new Beside<Watch>()
 const watchedLayers = new WeakSet<object>()
-const watchedNext = new WeakSet<Next>()
+const watchful = Symbol('coatcheck')
 
 /**
  * Calls `onFailure` when a handler further down throws, rejects or calls `next(error)`. Express tells a middleware nothing of
@@ -46,9 +48,9 @@ function watchLayers(prototype: Layer): void {
   for (const method of ['handleRequest', 'handle_request']) {
     wrap<HandleRequest>(prototype, method, (original) => {
       return function (this: unknown, req, res, next) {
-        if (!watches.has(req)) return original.call(this, req, res, next)
+        if (watches.get(req) === undefined) return original.call(this, req, res, next)
         // Express's own methods fail through this one: res.render, res.sendFile.
-        if (req.next !== undefined && !watchedNext.has(req.next)) req.next = watched(req, req.next) // guard: Express's own failures
+        if (req.next !== undefined && !(watchful in req.next)) req.next = watched(req, req.next) // guard: Express's own failures
         return original.call(this, req, res, watched(req, next))
       }
     })
@@ -69,12 +71,11 @@ function wrap<Method>(prototype: Layer, name: string, around: (original: Method)
 }
 
 function watched(req: object, next: Next): Next {
-  const watchful: Next = (error) => {
+  const telling: Next = (error) => {
     tell(req, error)
     next(error)
   }
-  watchedNext.add(watchful)
-  return watchful
+  return Object.assign(telling, { [watchful]: true })
 }
 
 /** Once for each failure: an error handler may change the session and then pass the same error on. */

@@ -1,4 +1,5 @@
 import { Adoptions } from './adoptions.ts'
+import { Beside } from './beside.ts'
 import { checkStore, type Finding } from './check.ts'
 import { decode, encode } from './codec.ts'
 import { clipLabel } from './device.ts'
@@ -54,7 +55,7 @@ export class Sessions<Data = Record<string, unknown>> {
   readonly #logins: Logins
   readonly #watches: Watches
   readonly #adoptions: Adoptions | null
-  readonly #ofRequest = new WeakMap<object, Session<Data>>()
+  readonly #ofRequest = new Beside<Session<Data>>()
   #closed = false
 
   /** @throws ConfigError */
@@ -312,7 +313,7 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /** For adapters: opens the session of a request and makes it known to {@link Sessions.of}. @internal */
   async openRequest(request: object, cookieHeader: string | undefined, options?: OpenOptions): Promise<RequestState> {
-    if (this.#ofRequest.has(request)) {
+    if (this.#ofRequest.get(request) !== undefined) {
       throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
     }
     const state = await openRequest(this.#open, cookieHeader, options, this.#adoptions)
