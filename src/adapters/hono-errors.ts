@@ -1,3 +1,4 @@
+import { Beside } from '../core/beside.ts'
 import { CoatcheckError } from '../core/errors.ts'
 import { refusalOf } from './failure-answer.ts'
 
@@ -7,7 +8,7 @@ interface Watch {
   error: unknown
 }
 
-const watches = new WeakMap<object, Watch>()
+const watches = new Beside<Watch>()
 
 /**
  * Calls `onFailure` when a handler or a middleware further down throws. Hono puts what was thrown into `c.error`, before it asks
@@ -19,20 +20,26 @@ export function observeFailure(c: { error: Error | undefined }, onFailure: () =>
     known.observers.push(onFailure)
     return
   }
-  const watch: Watch = { observers: [onFailure], error: c.error }
-  watches.set(c, watch)
-  Object.defineProperty(c, 'error', {
-    configurable: true,
-    enumerable: true,
-    get: () => watch.error,
-    set(error: unknown) {
-      // Once for each failure: an error handler may change the session and then throw the same error on.
-      const isNew = error !== undefined && error !== watch.error
-      watch.error = error
-      answerable(error)
-      if (isNew) for (const observer of watch.observers) observer()
-    },
-  })
+  watches.set(c, { observers: [onFailure], error: c.error })
+  Object.defineProperty(c, 'error', WATCHED_ERROR)
+}
+
+/** The same for all: V8 keeps functions made for one object, and what hangs on them, for longer than the object (see Beside). */
+const WATCHED_ERROR: PropertyDescriptor = {
+  configurable: true,
+  enumerable: true,
+  get(this: object): unknown {
+    return watches.get(this)?.error
+  },
+  set(this: object, error: unknown) {
+    const watch = watches.get(this)
+    if (watch === undefined) return
+    // Once for each failure: an error handler may change the session and then throw the same error on.
+    const isNew = error !== undefined && error !== watch.error
+    watch.error = error
+    answerable(error)
+    if (isNew) for (const observer of watch.observers) observer()
+  },
 }
 
 /** Hono's own error handler answers 500 to all that does not say how it is answered. */

@@ -6,6 +6,11 @@ import { override } from './override.ts'
 import { type Args, checkChunk, drop, type Method, ResponseExit } from './response-exit.ts'
 import { addSessionCookie, applyHead, checkStatus, freezeHead, headersSentError, nodeError } from './response-head.ts'
 
+/** Under which a response has its first gate. */
+const GATE = Symbol('coatcheck')
+
+type Gated = ServerResponse & { [GATE]?: ResponseGate }
+
 /** What the gate asks of the session behind a response. None of these throws. */
 export interface Gatekeeper {
   /** Looks for changes to commit, as of now. Returns how to commit them, or `null` if there is nothing to do. */
@@ -49,11 +54,40 @@ export class ResponseGate {
     this.#res = res
     this.#keeper = keeper
     this.#exit = new ResponseExit(res)
+    this.#install(res)
+    if (res.headersSent) this.#headLeaves()
+  }
+
+  /**
+   * The first gate of a response has functions that all responses share. Functions made for each, V8 keeps over collections
+   * of young objects, and with them all that hangs on the request: that took as much time as serving it (see Beside).
+   */
+  #install(res: Gated): void {
+    if (res[GATE] === undefined) {
+      res[GATE] = this
+      Object.assign(res, ResponseGate.#shared)
+      return
+    }
+    // What is below this one finds the first by the response.
     res.writeHead = (...args: Args) => this.#writeHead(args)
     res.flushHeaders = () => this.#flushHeaders()
     res.write = (...args: Args) => this.#write(args)
     res.end = (...args: Args) => this.#end(args)
-    if (res.headersSent) this.#headLeaves()
+  }
+
+  static readonly #shared = {
+    writeHead(this: Gated, ...args: Args): ServerResponse {
+      return (this[GATE] as ResponseGate).#writeHead(args)
+    },
+    flushHeaders(this: Gated): void {
+      ;(this[GATE] as ResponseGate).#flushHeaders()
+    },
+    write(this: Gated, ...args: Args): boolean {
+      return (this[GATE] as ResponseGate).#write(args)
+    },
+    end(this: Gated, ...args: Args): ServerResponse {
+      return (this[GATE] as ResponseGate).#end(args)
+    },
   }
 
   #writeHead(args: Args): ServerResponse {
