@@ -54,10 +54,11 @@ local function expiry_of(session)
   return math.min(NOW + session.idle, session.deadline)
 end
 
--- GT alone never sets a first TTL: the key would be immortal. NX sets just that.
+-- GT alone never sets a first TTL: the key would be immortal. NX sets just that. Says whether the key now expires at `at`; if not,
+-- it lives for longer already.
 local function expire_index(key, at)
-  redis.call('PEXPIREAT', key, at, 'GT')
-  redis.call('PEXPIREAT', key, at, 'NX') -- guard: first expiry
+  if redis.call('PEXPIREAT', key, at, 'GT') == 1 then return true end
+  return redis.call('PEXPIREAT', key, at, 'NX') == 1 -- guard: first expiry
 end
 
 -- Drops what has expired, a bounded number at a time. Only `class` and `other` know what has to leave `seen`.
@@ -92,10 +93,9 @@ local function index_put(index, id, at)
   expire_index(index.class, at)
   if MONITORING then
     redis.call('ZADD', index.seen, NOW, id)
-    expire_index(index.seen, at)
-    -- An index that ended before `seen` would leave its sessions there for ever.
-    local last = redis.call('PEXPIRETIME', index.seen)
-    redis.call('PEXPIREAT', index.class, last, 'GT') -- guard: class outlives seen
+    -- An index that ended before `seen` would leave its sessions there for ever. That of the class lives to `at` in any case.
+    local last = expire_index(index.seen, at) and at or redis.call('PEXPIRETIME', index.seen)
+    if last > at then redis.call('PEXPIREAT', index.class, last, 'GT') end -- guard: class outlives seen
     redis.call('PEXPIREAT', index.other, last, 'GT') -- guard: other outlives seen
   end
   if index.user then
