@@ -34,12 +34,21 @@ export function isReserved(field: string): boolean {
   return field.startsWith('_') || reserved.has(field)
 }
 
+/** Whether an application's field can have this name. */
+export function isOwnField(field: string): boolean {
+  return isName(field) && !isReserved(field)
+}
+
+function isName(field: unknown): boolean {
+  return typeof field === 'string' && field.length > 0 && field.length <= LONGEST_NAME && field.isWellFormed()
+}
+
 /**
  * Checks the name of an application's field: a well-formed string of 1 to 256 characters that is not reserved.
  * @throws FieldError `ERR_FIELD_RESERVED`, `ERR_FIELD_NAME`
  */
 export function checkField(field: string): void {
-  if (typeof field !== 'string' || field.length === 0 || field.length > LONGEST_NAME || !field.isWellFormed()) {
+  if (!isName(field)) {
     const shown = typeof field === 'string' ? field.slice(0, 32).toWellFormed() : typeof field
     throw new FieldError(
       'ERR_FIELD_NAME',

@@ -1,5 +1,5 @@
 import { decode, encode } from '../../core/codec.ts'
-import { checkField } from '../../core/fields.ts'
+import { isOwnField } from '../../core/fields.ts'
 
 /** The session's cookie as JSON, without when it expires: that changes with every request. */
 export const COOKIE_FIELD = '_cookie'
@@ -10,13 +10,9 @@ const ESCAPE = '_p:'
 
 /** The hash field that holds a property of the session. */
 export function fieldOf(property: string): string {
-  try {
-    checkField(property)
-    return property
-  } catch {
-    // Redis keeps UTF-8, which has no place for half a surrogate pair: such a name is kept as JSON writes it.
-    return ESCAPE + (property.isWellFormed() ? property : JSON.stringify(property))
-  }
+  if (isOwnField(property)) return property
+  // Redis keeps UTF-8, which has no place for half a surrogate pair: such a name is kept as JSON writes it.
+  return ESCAPE + (property.isWellFormed() ? property : JSON.stringify(property))
 }
 
 /** The property of the session that a hash field holds; `null`: none, the field is coatcheck's own. */
