@@ -46,6 +46,12 @@ export function canPin(): boolean {
   return availableParallelism() > 1 && spawnSync('taskset', ['-c', '0', 'true']).status === 0
 }
 
+/** Has a process, with all its threads, run on some processor cores only: `0`, or `1-3`. */
+export function bind(pid: number, cores: string): void {
+  const { status } = spawnSync('taskset', ['-a', '-c', '-p', cores, `${pid}`])
+  if (status !== 0) throw new Error(`The process ${pid} cannot be bound to the cores ${cores}.`)
+}
+
 /** `Redis server v=7.0.15 …`, or Valkey's. */
 function redisVersion(): string {
   const said = execFileSync(findRedisServer() ?? 'redis-server', ['--version'], { encoding: 'utf8' })

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { startRedis } from '../../test/support/redis-server.ts'
 import type { RedisClient } from '../http/application.ts'
 import { commandsOf } from '../http/commands.ts'
@@ -5,7 +6,7 @@ import { type Measured, measureFor, measureOnce, type Sample } from '../http/mea
 import { reportHttp } from '../http/report.ts'
 import { start } from '../http/subject.ts'
 import { type Operation, VARIANTS, type Variant } from '../http/variants.ts'
-import { canPin } from '../machine.ts'
+import { bind, canPin } from '../machine.ts'
 import { shuffled } from '../numbers.ts'
 import type { Suite } from '../suite.ts'
 
@@ -23,7 +24,7 @@ export interface HttpResult {
 }
 
 const SIZES = {
-  quick: { rounds: 1, sessions: 1000, warmUp: 300, measured: 400 },
+  quick: { rounds: 1, sessions: 640, warmUp: 200, measured: 300 },
   full: { rounds: 5, sessions: 10_000, warmUp: 1500, measured: 3000 },
 }
 
@@ -34,6 +35,8 @@ const http: Suite<HttpResult> = {
   async run(size, say) {
     const plan: Plan = { ...SIZES[size], core: canPin() ? 0 : null }
     const redis = await startRedis()
+    const last = availableParallelism() - 1
+    if (plan.core !== null) for (const pid of [redis.pid, process.pid]) bind(pid, `1-${last}`)
     const samples: Record<string, Partial<Record<Operation, Sample[]>>> = {}
     const commands: Record<string, Partial<Record<Operation, number>>> = {}
     try {
@@ -49,6 +52,7 @@ const http: Suite<HttpResult> = {
         }
       }
     } finally {
+      if (plan.core !== null) bind(process.pid, `0-${last}`)
       await redis.stop()
     }
     const { rounds, sessions, measured, core } = plan

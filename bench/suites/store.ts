@@ -19,7 +19,7 @@ export interface StoreResult {
 }
 
 const SIZES = {
-  quick: { rounds: 1, sessions: 500, concurrencies: [64], ms: 100, byHand: { rounds: 3, operations: 4096 } },
+  quick: { rounds: 1, sessions: 200, concurrencies: [64], ms: 60, byHand: { rounds: 3, operations: 2048 } },
   full: { rounds: 5, sessions: 5000, concurrencies: [1, 64, 512], ms: 1000, byHand: { rounds: 9, operations: 51_200 } },
 }
 
