@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { availableParallelism, cpus, release, totalmem } from 'node:os'
+import { availableParallelism, cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { findRedisServer } from '../scripts/programs.mjs'
 
@@ -29,13 +29,13 @@ const PACKAGES = [
 ]
 
 export function describeMachine(): Machine {
-  const versions: Record<string, string> = { node: process.version, redis: redisVersion() }
+  const versions: Record<string, string> = { 'Node.js': process.version.slice(1), 'Redis server': redisVersion() }
   for (const name of PACKAGES) versions[name] = versionOf(name)
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-    system: `${process.platform} ${release()} ${process.arch}`,
+    system: `${process.platform} ${process.arch}`,
     versions,
     measuredAt: new Date().toISOString().slice(0, 10),
   }

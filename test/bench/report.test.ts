@@ -10,7 +10,7 @@ const machine = {
   cores: 2,
   memory: '8 GiB',
   system: 'linux',
-  versions: { node: 'v24.0.0', redis: '7.0.15' },
+  versions: { 'Node.js': '24.0.0', 'Redis server': '7.0.15' },
   measuredAt: '2026-01-01',
 }
 
@@ -71,5 +71,5 @@ test('the page has a table of requirements, each part, its charts, and the machi
     /\| Read, Express, against express-session \+ connect-redis \| at least 1.8 times .* \| \*\*no\*\* \|/,
   )
   assert.match(page, /2 cores of a processor, 8 GiB/)
-  assert.match(page, /node v24\.0\.0, redis 7\.0\.15/)
+  assert.match(page, /Node\.js 24\.0\.0, Redis server 7\.0\.15/)
 })
