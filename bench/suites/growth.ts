@@ -1,0 +1,126 @@
+import { lineChart } from '../chart.ts'
+import { figure, table } from '../numbers.ts'
+import type { Requirement, Size, Suite } from '../suite.ts'
+import { type Measured, timeOn } from './growth/measure.ts'
+import { type OldStore, timeOldStore } from './growth/old-store.ts'
+import { OPERATIONS } from './growth/operations.ts'
+import { startFilled } from './growth/servers.ts'
+
+interface GrowthResult {
+  /** Sessions on each of the servers. */
+  readonly sizes: readonly number[]
+  readonly rounds: number
+  readonly repetitions: number
+  readonly operations: readonly ({ readonly name: string } & Measured)[]
+  readonly connectRedis: OldStore
+}
+
+const SIZES: Readonly<Record<Size, { sizes: readonly number[]; rounds: number; repetitions: number }>> = {
+  quick: { sizes: [5000, 50_000], rounds: 4, repetitions: 50 },
+  full: { sizes: [10_000, 100_000, 1_000_000], rounds: 12, repetitions: 200 },
+}
+const MOST = 1.3
+
+const growth: Suite<GrowthResult> = {
+  name: 'growth',
+
+  async run(size, say) {
+    const { sizes, rounds, repetitions } = SIZES[size]
+    const servers = await startFilled(sizes, say)
+    const operations: GrowthResult['operations'][number][] = []
+    try {
+      for (const operation of OPERATIONS) {
+        const times = Math.max(1, Math.round(repetitions * operation.share))
+        const measured = await timeOn(servers, operation, rounds, times)
+        operations.push({ name: operation.name, ...measured })
+        say(`${operation.name}: ${grown(measured.latency)}, CPU of Redis ${grown(measured.cpu)}`)
+      }
+    } finally {
+      for (const server of servers) await server.stop()
+    }
+    const connectRedis = await timeOldStore(sizes, 3, say)
+    return { sizes, rounds, repetitions, operations, connectRedis }
+  },
+
+  report(result) {
+    const { sizes, operations, connectRedis } = result
+    const sizesShown = sizes.map((size) => size.toLocaleString('en-GB'))
+    const row = (name: string, numbers: readonly number[]) => [name, ...numbers.map(figure), grown(numbers)]
+    const old = [row('`length()`, ms', connectRedis.length), row('`all()`, ms', connectRedis.all)]
+    const markdown = `## Growth
+
+Servers with ${sizesShown.join(', ')} sessions, three to a user, side by side: each operation ran ${result.rounds} rounds of up to ${result.repetitions} calls
+on each of them, one call at a time, on sessions chosen at random. Latency is from the call to the answer, in microseconds, the
+median of all calls; processor time is that of Redis, with all it does for the call, the median of the rounds. The last column
+is the last number by the first.
+
+### Latency
+
+${table(
+  ['µs, with so many sessions', ...sizesShown, 'growth'],
+  operations.map(({ name, latency }) => row(name, latency)),
+)}
+
+### Processor time of Redis
+
+${table(
+  ['µs, with so many sessions', ...sizesShown, 'growth'],
+  operations.map(({ name, cpu }) => row(name, cpu)),
+)}
+
+What growth there is comes from the processor's caches, which hold ever less of what is asked for, and from the sorted sets: up
+to 128 entries Redis keeps one as a short list, beyond that as a skip list, whose depth is the logarithm of its length.
+\`revokeEveryone()\` is not here: it ends every session there is, so it takes as long as there are many.
+
+### connect-redis, which has no index
+
+${table(['with so many sessions', ...sizesShown, 'growth'], old)}
+
+![Counting and listing, by the number of sessions](images/bench-growth.svg)
+`
+    return { markdown, charts: { 'bench-growth.svg': chart(result) }, requirements: requirements(result) }
+  },
+}
+
+export default growth
+
+/** The last of some numbers by the first. */
+function grown(numbers: readonly number[]): string {
+  return `${ratio(numbers).toFixed(2)} times`
+}
+
+function ratio(numbers: readonly number[]): number {
+  return (numbers.at(-1) as number) / (numbers[0] as number)
+}
+
+function requirements({ sizes, operations }: GrowthResult): Requirement[] {
+  const [few, many] = [sizes[0], sizes.at(-1)].map((size) => size?.toLocaleString('en-GB'))
+  const most = operations.reduce((most, one) => (ratio(one.latency) > ratio(most.latency) ? one : most))
+  return [
+    {
+      what: `Growth: every operation, from ${few} to ${many} sessions`,
+      must: `at most ${MOST} times as long`,
+      reached: `${grown(most.latency)} (${most.name})`,
+      met: ratio(most.latency) <= MOST,
+    },
+  ]
+}
+
+function chart({ sizes, operations, connectRedis }: GrowthResult): string {
+  const points = (numbers: readonly number[]) => numbers.map((n, i) => [sizes[i] as number, n] as const)
+  const ours = (name: string) => {
+    const latency = operations.find((one) => one.name === name)?.latency ?? []
+    return { name: `coatcheck: ${name}`, points: points(latency.map((us) => us / 1000)) }
+  }
+  return lineChart({
+    title: 'Counting and listing, by the number of sessions',
+    unit: 'milliseconds',
+    along: 'sessions',
+    logarithmic: true,
+    series: [
+      ours('count'),
+      ours('recent, a page of 50'),
+      { name: 'connect-redis: length()', points: points(connectRedis.length) },
+    ],
+  })
+}

@@ -1,0 +1,46 @@
+import { median, shuffled } from '../../numbers.ts'
+import { redisCpu } from '../../redis-usage.ts'
+import type { Operation } from './operations.ts'
+import type { Filled } from './servers.ts'
+
+/** Of one operation, by server. */
+export interface Measured {
+  /** Microseconds from call to answer, the median of all. */
+  readonly latency: readonly number[]
+  /** Microseconds of the server's processor, the median of the rounds. */
+  readonly cpu: readonly number[]
+}
+
+/**
+ * Times an operation on all servers: in each round a few times on each of them, whichever is first, so that what disturbs the
+ * machine disturbs all of them.
+ */
+export async function timeOn(
+  servers: readonly Filled[],
+  operation: Operation,
+  rounds: number,
+  repetitions: number,
+): Promise<Measured> {
+  const latencies = servers.map((): number[] => [])
+  const cpu = servers.map((): number[] => [])
+  // The first is to learn scripts and compile what is called.
+  for (let round = -1; round < rounds; round++) {
+    for (const i of shuffled(servers.map((_, i) => i))) {
+      const server = servers[i] as Filled
+      const calls = []
+      for (let n = 0; n < repetitions; n++) calls.push(await operation.prepare(server))
+      const before = await redisCpu(server.client)
+      const times = []
+      for (const call of calls) {
+        const start = performance.now()
+        await call()
+        times.push((performance.now() - start) * 1000)
+      }
+      const used = (await redisCpu(server.client)) - before
+      if (round < 0) continue
+      latencies[i]?.push(...times)
+      cpu[i]?.push(used / repetitions)
+    }
+  }
+  return { latency: latencies.map(median), cpu: cpu.map(median) }
+}
