@@ -30,7 +30,7 @@ export interface ScaleResult {
 
 const SIZES: Readonly<Record<Size, { sessions: number; rounds: number; repetitions: number }>> = {
   quick: { sessions: 4000, rounds: 1, repetitions: 128 },
-  full: { sessions: 120_000, rounds: 7, repetitions: 1500 },
+  full: { sessions: 120_000, rounds: 5, repetitions: 1000 },
 }
 const WAYS = [
   { arrival: 'together', monitoring: true },
