@@ -1,7 +1,7 @@
 import { lineChart } from '../chart.ts'
 import { figure, table } from '../numbers.ts'
 import type { Requirement, Size, Suite } from '../suite.ts'
-import { type Measured, timeOn } from './growth/measure.ts'
+import { type Measured, timeOfMoves, timeOn } from './growth/measure.ts'
 import { type OldStore, timeOldStore } from './growth/old-store.ts'
 import { OPERATIONS } from './growth/operations.ts'
 import { startFilled } from './growth/servers.ts'
@@ -12,6 +12,8 @@ interface GrowthResult {
   readonly rounds: number
   readonly repetitions: number
   readonly operations: readonly ({ readonly name: string } & Measured)[]
+  /** Microseconds of a touch in which Redis moves the session in its sorted sets. */
+  readonly moves: readonly number[]
   readonly connectRedis: OldStore
 }
 
@@ -28,6 +30,7 @@ const growth: Suite<GrowthResult> = {
     const { sizes, rounds, repetitions } = SIZES[size]
     const servers = await startFilled(sizes, say)
     const operations: GrowthResult['operations'][number][] = []
+    let moves: readonly number[] = []
     try {
       for (const operation of OPERATIONS) {
         const times = Math.max(1, Math.round(repetitions * operation.share))
@@ -35,11 +38,12 @@ const growth: Suite<GrowthResult> = {
         operations.push({ name: operation.name, ...measured })
         say(`${operation.name}: ${grown(measured.latency)}, CPU of Redis ${grown(measured.cpu)}`)
       }
+      moves = await timeOfMoves(servers, rounds * repetitions)
     } finally {
       for (const server of servers) await server.stop()
     }
     const connectRedis = await timeOldStore(sizes, 3, say)
-    return { sizes, rounds, repetitions, operations, connectRedis }
+    return { sizes, rounds, repetitions, operations, moves, connectRedis }
   },
 
   report(result) {
@@ -68,8 +72,11 @@ ${table(
   operations.map(({ name, cpu }) => row(name, cpu)),
 )}
 
-What growth there is comes from the processor's caches, which hold ever less of what is asked for, and from the sorted sets: up
-to 128 entries Redis keeps one as a short list, beyond that as a skip list, whose depth is the logarithm of its length.
+What reads one session, or a user's, hardly grows. What writes does, since it moves the session in up to four sorted sets. Up to 128
+entries Redis keeps such a set as a short list, which the smallest server here has in nearly all partitions; beyond that it is
+a skip list, whose depth is the logarithm of its length, and of a million sessions most of what lies on the way to one is in no
+cache of the processor any more. Of a touch, these moves take ${result.moves.map(figure).join(', ')} µs. What asks all partitions grows for the
+same reason, and no further than that: with every partition a skip list, what is left is the logarithm.
 \`revokeEveryone()\` is not here: it ends every session there is, so it takes as long as there are many.
 
 ### connect-redis, which has no index
@@ -96,11 +103,12 @@ function ratio(numbers: readonly number[]): number {
 function requirements({ sizes, operations }: GrowthResult): Requirement[] {
   const [few, many] = [sizes[0], sizes.at(-1)].map((size) => size?.toLocaleString('en-GB'))
   const most = operations.reduce((most, one) => (ratio(one.latency) > ratio(most.latency) ? one : most))
+  const within = operations.filter(({ latency }) => ratio(latency) <= MOST).length
   return [
     {
       what: `Growth: every operation, from ${few} to ${many} sessions`,
       must: `at most ${MOST} times as long`,
-      reached: `${grown(most.latency)} (${most.name})`,
+      reached: `${grown(most.latency)} (${most.name}); ${within} of ${operations.length} are within it`,
       met: ratio(most.latency) <= MOST,
     },
   ]

@@ -1,5 +1,6 @@
 import { median, shuffled } from '../../numbers.ts'
 import { redisCpu } from '../../redis-usage.ts'
+import { anyOf, CALL } from '../../support/calls.ts'
 import type { Operation } from './operations.ts'
 import type { Filled } from './servers.ts'
 
@@ -43,4 +44,15 @@ export async function timeOn(
     }
   }
   return { latency: latencies.map(median), cpu: cpu.map(median) }
+}
+
+/** Microseconds of a touch in which Redis moves the session in its sorted sets, by server. */
+export async function timeOfMoves(servers: readonly Filled[], repetitions: number): Promise<number[]> {
+  const times: number[] = []
+  for (const { client, store, sessions } of servers) {
+    await client.sendCommand(['CONFIG', 'RESETSTAT'])
+    for (let n = 0; n < repetitions; n++) await store.touch(anyOf(sessions), 0, 0, CALL)
+    times.push(Number(/cmdstat_zadd:calls=\d+,usec=(\d+)/.exec(await client.info('commandstats'))?.[1]) / repetitions)
+  }
+  return times
 }

@@ -1,3 +1,5 @@
+import { PARTITIONS } from '../../../src/core/tags.ts'
+
 // From what one operation costs to what so many sessions cost. Pure arithmetic: docs/scale.md says where it comes from.
 
 /** What was measured. Processor time in microseconds, memory in bytes. */
@@ -41,7 +43,7 @@ export interface Plan {
   readonly rates: Readonly<Record<keyof Costs['cpu'], number>>
   /** Events a second. */
   readonly events: number
-  /** Processors that the commands keep busy, without the cluster's own messages. */
+  /** Processors that the commands keep busy; of what they tell other masters, only what three masters tell each other. */
   readonly cores: number
   /** Bytes on all masters. */
   readonly bytes: number
@@ -57,8 +59,8 @@ export interface Plan {
   readonly dearest: keyof Costs['cpu']
 }
 
-/** There are no more partitions to spread. */
-export const MOST_MASTERS = 256
+/** As many as there are partitions to spread. */
+export const MOST_MASTERS: number = PARTITIONS
 
 export function planFor(site: Site, costs: Costs, limits: Limits): Plan {
   const rates = ratesOf(site)
@@ -67,11 +69,11 @@ export function planFor(site: Site, costs: Costs, limits: Limits): Plan {
   const names = Object.keys(rates) as (keyof Costs['cpu'])[]
   const cores = names.reduce((sum, name) => sum + perSecond(name), 0) / 1e6
   const bytes = site.sessions * costs.bytes * limits.overhead
-  const mastersForMemory = Math.ceil(bytes / limits.memory)
+  const mastersForMemory = fewest((masters) => bytes * largestPart(masters) <= limits.memory)
   const telling = (masters: number) => tellingShare(events, masters, costs)
-  const mastersForCpu = fewest((masters) => cores / masters + telling(masters) <= limits.busy)
-  const masters = Math.max(mastersForMemory, mastersForCpu, 1)
-  const alone = fewest((masters) => cores / masters <= limits.busy)
+  const mastersForCpu = fewest((masters) => cores * largestPart(masters) + telling(masters) <= limits.busy)
+  const masters = Math.max(mastersForMemory, mastersForCpu)
+  const alone = fewest((masters) => cores * largestPart(masters) <= limits.busy)
   return {
     rates,
     events,
@@ -108,6 +110,11 @@ function tellingShare(events: number, masters: number, { event }: Costs): number
   const sent = (events / masters) * (2 * masters - 1) * event.send
   const got = ((events * (masters - 1)) / masters) * event.receive
   return masters === 1 ? 0 : (sent + got) / 1e6
+}
+
+/** How much of everything the busiest master has: partitions are not divided. */
+function largestPart(masters: number): number {
+  return Math.ceil(PARTITIONS / masters) / PARTITIONS
 }
 
 function fewest(suffices: (masters: number) => boolean): number {

@@ -22,12 +22,13 @@ export const SITE: Omit<Site, 'sessions'> = {
 const SIZES = [1e6, 1e7, 1e8]
 
 /** Ways to change a site of 100 million sessions, each on top of the one before. */
-const CHANGES: readonly { readonly what: string; readonly site: Partial<Site>; readonly monitoring: boolean }[] = [
-  { what: 'as it is by default', site: {}, monitoring: true },
-  { what: '`touchInterval` of 5 minutes', site: { touchInterval: 300 }, monitoring: true },
-  { what: 'and `monitoring: false`', site: { touchInterval: 300 }, monitoring: false },
-  { what: 'and no right to publish', site: { touchInterval: 300, events: false }, monitoring: false },
-]
+export const CHANGES: readonly { readonly what: string; readonly site: Partial<Site>; readonly monitoring: boolean }[] =
+  [
+    { what: 'as it is by default', site: {}, monitoring: true },
+    { what: '`touchInterval` of 5 minutes', site: { touchInterval: 300 }, monitoring: true },
+    { what: 'and `monitoring: false`', site: { touchInterval: 300 }, monitoring: false },
+    { what: 'and no right to publish', site: { touchInterval: 300, events: false }, monitoring: false },
+  ]
 
 /** Every table of the page. */
 export function scaleTables(result: ScaleResult): Record<string, string> {
@@ -133,6 +134,7 @@ function plansTable(plans: readonly (readonly [string, Plan])[]): string {
     'masters for CPU',
     'events/s',
     'telling them',
+    'the limit',
   ]
   const rows = plans.map(([what, plan]) => [
     what,
@@ -144,6 +146,7 @@ function plansTable(plans: readonly (readonly [string, Plan])[]): string {
     Number.isFinite(plan.mastersForCpu) ? String(plan.mastersForCpu) : 'no number is enough',
     figure(plan.events),
     `${(plan.telling * 100).toFixed(0)} %`,
+    plan.limit,
   ])
   return table(head, rows)
 }
