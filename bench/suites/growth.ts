@@ -19,7 +19,7 @@ interface GrowthResult {
 
 const SIZES: Readonly<Record<Size, { sizes: readonly number[]; rounds: number; repetitions: number }>> = {
   quick: { sizes: [5000, 50_000], rounds: 4, repetitions: 50 },
-  full: { sizes: [10_000, 100_000, 1_000_000], rounds: 12, repetitions: 200 },
+  full: { sizes: [10_000, 100_000, 1_000_000], rounds: 10, repetitions: 200 },
 }
 const MOST = 1.3
 
