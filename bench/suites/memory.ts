@@ -61,7 +61,7 @@ const memory: Suite<MemoryResult> = {
 What \`used_memory\` of a fresh server grows by, for each session: filled with sessions of a user, one role, a device and two short
 fields by \`sessions.create()\`, 512 at once, then deleted part by part. In brackets, how many sessions: a quarter has every hash
 table as full as the whole. The hash's part has its key, its TTL and its share of Redis's own tables in it. connect-redis holds
-one string of JSON with the same user id, roles, device and fields, in sessions of express-session with a cookie of 30 minutes,
+one string of JSON with the same user id, roles, device and fields, in sessions of express-session with a cookie of four hours,
 and has no index: it can neither list a user's sessions nor end them.
 
 ${table([...head, 'sum, monitoring off', 'sum, monitoring on', 'connect-redis'], rows)}

@@ -1,6 +1,6 @@
 import type { Changes, NewSession, Note, SessionRef, StoreCall } from '../../src/core/store.ts'
 import { idOfToken, newToken } from '../../src/core/token.ts'
-import { DEVICE, ROLES } from './population.ts'
+import { DEVICE, IDLE_TIMEOUT, ROLES } from './population.ts'
 
 // What the store is called with, where it is the store alone that is measured.
 
@@ -29,7 +29,7 @@ const FIELDS = new Map([
 /** A session like those that the server is filled with. */
 export function newSession(userId: string | null): NewSession {
   const maxPerUser = { limit: 1000, whenFull: 'evict-oldest' } as const
-  const times = { idleTimeout: 30 * 60_000, lifetime: 12 * 60 * 60_000, begun: performance.now() }
+  const times = { idleTimeout: IDLE_TIMEOUT, lifetime: 12 * 60 * 60_000, begun: performance.now() }
   return { id: idOfToken(newToken(userId)), userId, ...times, fields: FIELDS, maxPerUser, note: NOTE }
 }
 

@@ -11,6 +11,9 @@ import type { RedisClient } from '../../test/support/redis-server.ts'
 /** How many are under way at once. */
 const AT_ONCE = 512
 
+/** Long enough that none expires while the others are put there, on however busy a machine. */
+export const IDLE_TIMEOUT: number = 4 * 60 * 60 * 1000
+
 /** Whose sessions they are, and what they hold. */
 export interface Population {
   readonly sessionsPerUser: number
@@ -57,7 +60,7 @@ export async function fill(
   each?: (one: Inhabitant) => void,
 ): Promise<void> {
   // On a busy machine a second may be too short for 512 at once.
-  const sessions = createSessions({ store: redisStore(client, options), storeTimeout: '1m' })
+  const sessions = createSessions({ store: redisStore(client, options), storeTimeout: '1m', idleTimeout: IDLE_TIMEOUT })
   await manyTimes(count, async (n) => {
     const owner = userId(Math.floor(n / sessionsPerUser))
     const { token } = await sessions.create(data, { userId: owner, roles: ROLES, device: DEVICE })
@@ -75,7 +78,7 @@ export async function fillConnectRedis(
   const store = new ConnectRedisStore({ client })
   await manyTimes(count, async (n) => {
     const cookie = new session.Cookie()
-    Object.assign(cookie, { maxAge: 30 * 60 * 1000, secure: true, sameSite: 'lax' })
+    Object.assign(cookie, { maxAge: IDLE_TIMEOUT, secure: true, sameSite: 'lax' })
     const owner = userId(Math.floor(n / sessionsPerUser))
     const content = { cookie, userId: owner, roles: ROLES, device: DEVICE, ...data }
     // As express-session makes its ids.
