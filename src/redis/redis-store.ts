@@ -47,7 +47,7 @@ import { UserSessions } from './user-sessions.ts'
 export interface RedisStoreOptions {
   /** Before every key. Default `session:`. Applications that share a Redis need different ones. */
   prefix?: string
-  /** Keep the indexes that `recent()` and the statistics read. Default `true`; `false` saves 170 to 250 B a session. */
+  /** Keep the indexes that `recent()` and the statistics read. Default `true`; `false` saves 170 to 280 B a session. */
   monitoring?: boolean
   /**
    * What begins or ends a login (login, logout, every revoke, new roles) is answered once so many replicas have it too, or else with
