@@ -1,5 +1,5 @@
 import { lineChart } from '../chart.ts'
-import { figure, table } from '../numbers.ts'
+import { figure, median, medianRatio, table } from '../numbers.ts'
 import type { Requirement, Size, Suite } from '../suite.ts'
 import { type Measured, timeOfMoves, timeOn } from './growth/measure.ts'
 import { type OldStore, timeOldStore } from './growth/old-store.ts'
@@ -18,8 +18,8 @@ interface GrowthResult {
 }
 
 const SIZES: Readonly<Record<Size, { sizes: readonly number[]; rounds: number; repetitions: number }>> = {
-  quick: { sizes: [5000, 50_000], rounds: 4, repetitions: 50 },
-  full: { sizes: [10_000, 100_000, 1_000_000], rounds: 10, repetitions: 200 },
+  quick: { sizes: [5000, 50_000], rounds: 8, repetitions: 20 },
+  full: { sizes: [10_000, 100_000, 1_000_000], rounds: 40, repetitions: 50 },
 }
 const MOST = 1.3
 
@@ -49,14 +49,14 @@ const growth: Suite<GrowthResult> = {
   report(result) {
     const { sizes, operations, connectRedis } = result
     const sizesShown = sizes.map((size) => size.toLocaleString('en-GB'))
-    const row = (name: string, numbers: readonly number[]) => [name, ...numbers.map(figure), grown(numbers)]
+    const row = (name: string, rounds: Rounds) => [name, ...rounds.map((one) => figure(median(one))), grown(rounds)]
     const old = [row('`length()`, ms', connectRedis.length), row('`all()`, ms', connectRedis.all)]
     const markdown = `## Growth
 
 Servers with ${sizesShown.join(', ')} sessions, three to a user, side by side: each operation ran ${result.rounds} rounds of up to ${result.repetitions} calls
-on each of them, one call at a time, on sessions chosen at random. Latency is from the call to the answer, in microseconds, the
-median of all calls; processor time is that of Redis, with all it does for the call, the median of the rounds. The last column
-is the last number by the first.
+on each of them, one call at a time, on sessions chosen at random. Latency is from the call to the answer, in microseconds;
+processor time is that of Redis, with all it does for the call. The numbers are medians of the rounds; the last column is the median
+of what the largest is to the smallest in the same round, for rounds differ among each other more than servers in one of them.
 
 ### Latency
 
@@ -91,13 +91,16 @@ ${table(['with so many sessions', ...sizesShown, 'growth'], old)}
 
 export default growth
 
-/** The last of some numbers by the first. */
-function grown(numbers: readonly number[]): string {
-  return `${ratio(numbers).toFixed(2)} times`
+/** What was measured on each server, in each round. */
+type Rounds = readonly (readonly number[])[]
+
+/** How much more it is on the largest server than on the smallest. */
+function grown(rounds: Rounds): string {
+  return `${ratio(rounds).toFixed(2)} times`
 }
 
-function ratio(numbers: readonly number[]): number {
-  return (numbers.at(-1) as number) / (numbers[0] as number)
+function ratio(rounds: Rounds): number {
+  return medianRatio(rounds.at(-1) ?? [], rounds[0] ?? [])
 }
 
 function requirements({ sizes, operations }: GrowthResult): Requirement[] {
@@ -115,10 +118,11 @@ function requirements({ sizes, operations }: GrowthResult): Requirement[] {
 }
 
 function chart({ sizes, operations, connectRedis }: GrowthResult): string {
-  const points = (numbers: readonly number[]) => numbers.map((n, i) => [sizes[i] as number, n] as const)
+  const points = (rounds: Rounds, unit: number) =>
+    rounds.map((one, i) => [sizes[i] as number, median(one) / unit] as const)
   const ours = (name: string) => {
     const latency = operations.find((one) => one.name === name)?.latency ?? []
-    return { name: `coatcheck: ${name}`, points: points(latency.map((us) => us / 1000)) }
+    return { name: `coatcheck: ${name}`, points: points(latency, 1000) }
   }
   return lineChart({
     title: 'Counting and listing, by the number of sessions',
@@ -128,7 +132,7 @@ function chart({ sizes, operations, connectRedis }: GrowthResult): string {
     series: [
       ours('count'),
       ours('recent, a page of 50'),
-      { name: 'connect-redis: length()', points: points(connectRedis.length) },
+      { name: 'connect-redis: length()', points: points(connectRedis.length, 1) },
     ],
   })
 }

@@ -4,12 +4,12 @@ import { anyOf, CALL } from '../../support/calls.ts'
 import type { Operation } from './operations.ts'
 import type { Filled } from './servers.ts'
 
-/** Of one operation, by server. */
+/** Of one operation, in each round on each server. */
 export interface Measured {
-  /** Microseconds from call to answer, the median of all. */
-  readonly latency: readonly number[]
-  /** Microseconds of the server's processor, the median of the rounds. */
-  readonly cpu: readonly number[]
+  /** Microseconds from call to answer, the median of the round. */
+  readonly latency: readonly (readonly number[])[]
+  /** Microseconds of the server's processor. */
+  readonly cpu: readonly (readonly number[])[]
 }
 
 /**
@@ -22,8 +22,7 @@ export async function timeOn(
   rounds: number,
   repetitions: number,
 ): Promise<Measured> {
-  const latencies = servers.map((): number[] => [])
-  const cpu = servers.map((): number[] => [])
+  const measured = { latency: servers.map((): number[] => []), cpu: servers.map((): number[] => []) }
   // The first is to learn scripts and compile what is called.
   for (let round = -1; round < rounds; round++) {
     for (const i of shuffled(servers.map((_, i) => i))) {
@@ -39,11 +38,11 @@ export async function timeOn(
       }
       const used = (await redisCpu(server.client)) - before
       if (round < 0) continue
-      latencies[i]?.push(...times)
-      cpu[i]?.push(used / repetitions)
+      measured.latency[i]?.push(median(times))
+      measured.cpu[i]?.push(used / repetitions)
     }
   }
-  return { latency: latencies.map(median), cpu: cpu.map(median) }
+  return measured
 }
 
 /** Microseconds of a touch in which Redis moves the session in its sorted sets, by server. */
