@@ -3,7 +3,7 @@ import { figure, median, medianRatio, table } from '../numbers.ts'
 import type { Requirement, Size, Suite } from '../suite.ts'
 import { type Measured, timeOfMoves, timeOn } from './growth/measure.ts'
 import { type OldStore, timeOldStore } from './growth/old-store.ts'
-import { OPERATIONS } from './growth/operations.ts'
+import { OPERATIONS, type Operation } from './growth/operations.ts'
 import { startFilled } from './growth/servers.ts'
 
 interface GrowthResult {
@@ -32,11 +32,10 @@ const growth: Suite<GrowthResult> = {
     const operations: GrowthResult['operations'][number][] = []
     let moves: readonly number[] = []
     try {
-      for (const operation of OPERATIONS) {
-        const times = Math.max(1, Math.round(repetitions * operation.share))
-        const measured = await timeOn(servers, operation, rounds, times)
-        operations.push({ name: operation.name, ...measured })
-        say(`${operation.name}: ${grown(measured.latency)}, CPU of Redis ${grown(measured.cpu)}`)
+      for (const [i, measured] of (await timeOn(servers, OPERATIONS, rounds, repetitions)).entries()) {
+        const { name } = OPERATIONS[i] as Operation
+        operations.push({ name, ...measured })
+        say(`${name}: ${grown(measured.latency)}, CPU of Redis ${grown(measured.cpu)}`)
       }
       moves = await timeOfMoves(servers, rounds * repetitions)
     } finally {

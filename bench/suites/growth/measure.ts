@@ -13,36 +13,49 @@ export interface Measured {
 }
 
 /**
- * Times an operation on all servers: in each round a few times on each of them, whichever is first, so that what disturbs the
- * machine disturbs all of them.
+ * Times operations on all servers: in each round all of them, each a few times on each server, whichever is first, so that what
+ * disturbs the machine disturbs all servers, and no operation alone.
  */
 export async function timeOn(
   servers: readonly Filled[],
-  operation: Operation,
+  operations: readonly Operation[],
   rounds: number,
   repetitions: number,
-): Promise<Measured> {
-  const measured = { latency: servers.map((): number[] => []), cpu: servers.map((): number[] => []) }
+): Promise<Measured[]> {
+  const measured = operations.map(() => ({
+    latency: servers.map((): number[] => []),
+    cpu: servers.map((): number[] => []),
+  }))
   // The first is to learn scripts and compile what is called.
   for (let round = -1; round < rounds; round++) {
-    for (const i of shuffled(servers.map((_, i) => i))) {
-      const server = servers[i] as Filled
-      const calls = []
-      for (let n = 0; n < repetitions; n++) calls.push(await operation.prepare(server))
-      const before = await redisCpu(server.client)
-      const times = []
-      for (const call of calls) {
-        const start = performance.now()
-        await call()
-        times.push((performance.now() - start) * 1000)
+    for (const [at, operation] of operations.entries()) {
+      for (const i of shuffled(servers.map((_, i) => i))) {
+        const { latency, cpu } = await once(servers[i] as Filled, operation, repetitions)
+        if (round < 0) continue
+        measured[at]?.latency[i]?.push(latency)
+        measured[at]?.cpu[i]?.push(cpu)
       }
-      const used = (await redisCpu(server.client)) - before
-      if (round < 0) continue
-      measured.latency[i]?.push(median(times))
-      measured.cpu[i]?.push(used / repetitions)
     }
   }
   return measured
+}
+
+async function once(
+  server: Filled,
+  operation: Operation,
+  repetitions: number,
+): Promise<{ latency: number; cpu: number }> {
+  const count = Math.max(1, Math.round(repetitions * operation.share))
+  const calls = []
+  for (let n = 0; n < count; n++) calls.push(await operation.prepare(server))
+  const before = await redisCpu(server.client)
+  const times = []
+  for (const call of calls) {
+    const start = performance.now()
+    await call()
+    times.push((performance.now() - start) * 1000)
+  }
+  return { latency: median(times), cpu: ((await redisCpu(server.client)) - before) / count }
 }
 
 /** Microseconds of a touch in which Redis moves the session in its sorted sets, by server. */
