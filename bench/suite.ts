@@ -1,9 +1,12 @@
+/** How much is measured. */
+export type Size = 'quick' | 'full'
+
 /** One kind of measurement: what it found is plain data, kept as JSON, from which the report is written. */
 export interface Suite<Result> {
   /** Also the name of its files: `bench/suites/<name>.ts`, `bench/results/<name>.json`. */
   readonly name: string
   /** Measures. `quick`: fewer rounds and sessions, for `npm run bench -- --quick`, all suites together under 3 minutes. */
-  run(size: 'quick' | 'full', say: (line: string) => void): Promise<Result>
+  run(size: Size, say: (line: string) => void): Promise<Result>
   /** The part of docs/benchmarks.md about it: Markdown, and the charts that it shows (file name → SVG). */
   report(result: Result): SuiteReport
 }

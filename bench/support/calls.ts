@@ -5,7 +5,12 @@ import { DEVICE, IDLE_TIMEOUT, ROLES } from './population.ts'
 // What the store is called with, where it is the store alone that is measured.
 
 /** No deadline: a benchmark waits. */
-export const CALL: StoreCall = { signal: new AbortController().signal, expired: false, outcome: 'unknown' }
+export const CALL: StoreCall = {
+  signal: new AbortController().signal,
+  expired: false,
+  outcome: 'unknown',
+  remaining: Number.POSITIVE_INFINITY,
+}
 
 export const NOTE: Note = { from: 'bench', type: 'created', cause: 'bench', actor: null, previous: null }
 
