@@ -38,6 +38,8 @@ export class StoreProbe {
         if (over) return
         over = true
         clearTimeout(timer)
+        // One of the two has answered: nobody waits for the other one, whose server may be away for good.
+        call.expire() // guard: what is left of a probe
         this.#end = null
         resolve(failure)
       }
@@ -47,10 +49,7 @@ export class StoreProbe {
         setImmediate(() => end(timedOut(this.#timeout)))
       }
       const timer = setTimeout(expire, this.#timeout).unref()
-      this.#end = () => {
-        call.expire()
-        end(timedOut(this.#timeout))
-      }
+      this.#end = () => end(timedOut(this.#timeout))
       const asked = strangers().map(async (id) => {
         try {
           await this.#store.load(id, null, call)

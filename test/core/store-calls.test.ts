@@ -82,6 +82,8 @@ describe('calls to a store', { timeout: 30_000 }, () => {
       await eventually(() => probes.length > asked)
       assert.equal(await calls.run('load', async () => 'answered'), 'answered')
     }
+    // Nobody asks the silent half for ever: what waits for its server to come back is withdrawn.
+    assert.ok(probes.length >= 6 && probes.every(({ call }) => call.expired && call.signal.aborted))
   })
 
   it('go through while it is not yet clear whether the store answers', async (t) => {

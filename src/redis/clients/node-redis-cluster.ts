@@ -35,7 +35,13 @@ export interface NodeRedisCluster {
 
 interface NodeRedisNode {
   readonly address: string
-  readonly client?: NodeRedisClient | undefined
+  readonly client?: (NodeRedisClient & { readonly isOpen: boolean; destroy(): unknown }) | undefined
+}
+
+/** As events name a node. */
+interface Address {
+  readonly host: string
+  readonly port: number
 }
 
 /** Whether something is a cluster of node-redis. */
@@ -47,7 +53,26 @@ export function isNodeRedisCluster(client: object): client is NodeRedisCluster {
 export function nodeRedisCluster(cluster: NodeRedisCluster): RedisConnection {
   adviseNodeRedis(cluster._options?.defaults, 'defaults.') // guard: advice for a node-redis cluster
   hearErrors(cluster) // guard: connection errors of a node-redis cluster
+  endLate(cluster) // guard: nodes found by a closed cluster
   return new RoutedConnection(new NodeRedisServers(cluster))
+}
+
+const ended = new WeakSet<NodeRedisCluster>()
+
+/**
+ * A cluster that is closed just while it finds out which server holds what goes on to connect to those it finds, for ever where
+ * one is away, and the process does not exit. It has forgotten what it had to close by then, so that is done here.
+ */
+function endLate(cluster: NodeRedisCluster): void {
+  if (ended.has(cluster)) return
+  ended.add(cluster)
+  // Not before: a node that is destroyed while it connects does so all the same.
+  const end = (address: Address) => {
+    if (cluster.isOpen) return
+    for (const node of cluster.nodeByAddress.values())
+      if (isAt(address, node) && node.client?.isOpen) node.client.destroy()
+  }
+  for (const event of ['node-ready', 'node-reconnecting']) cluster.on(event, end)
 }
 
 class NodeRedisServers implements Servers {
@@ -81,16 +106,13 @@ class NodeRedisServers implements Servers {
 
   async refresh(): Promise<void> {
     const any = oneOf(this.#ready()) ?? oneOf(this.#cluster.masters)
-    // Asks that server which one holds what, then all that have been known at first.
-    await this.#cluster._slots.rediscover(any?.client)
+    // Asks that server which one holds what, then all that have been known at first. Version 5 has to be given one.
+    await this.#cluster._slots.rediscover(any?.client ?? { options: this.#cluster._options?.rootNodes?.[0] })
   }
 
   onReady(listener: (server: Server) => void): () => void {
-    const tell = (ready: { host: string; port: number }) => {
-      for (const { client } of this.#ready()) {
-        const { host, port } = client?.options?.socket ?? {}
-        if (client && host === ready.host && port === ready.port) listener(nodeRedis(client))
-      }
+    const tell = (address: Address) => {
+      for (const node of this.#ready()) if (node.client && isAt(address, node)) listener(nodeRedis(node.client))
     }
     this.#cluster.on('node-ready', tell)
     for (const { client } of this.#ready()) if (client) listener(nodeRedis(client))
@@ -108,6 +130,11 @@ class NodeRedisServers implements Servers {
     if (node !== undefined && node.client === undefined) this.#cluster.nodeClient(node).catch(ignored)
     return null
   }
+}
+
+function isAt({ host, port }: Address, { client }: NodeRedisNode): boolean {
+  const socket = client?.options?.socket
+  return socket?.host === host && socket.port === port
 }
 
 function oneOf<T>(list: readonly T[]): T | undefined {
