@@ -20,13 +20,17 @@ export function spokenMemoryStore(wouldSend: (words: readonly string[]) => void)
       run(commands.touch(ref, every, requests))
       return store.touch(ref, every, requests, call)
     },
-    commit(ref, changes, call) {
-      run(commands.commit(ref, changes))
-      return store.commit(ref, changes, call)
+    write(id, set, call) {
+      run(commands.write(id, set))
+      return store.write(id, set, call)
     },
-    update(ref, field, expected, next, call) {
-      run(commands.update(ref, field, expected, next))
-      return store.update(ref, field, expected, next, call)
+    commit(ref, changes, touch, call) {
+      run(commands.commit(ref, changes, touch))
+      return store.commit(ref, changes, touch, call)
+    },
+    update(ref, field, expected, next, touch, call) {
+      run(commands.update(ref, field, expected, next, touch))
+      return store.update(ref, field, expected, next, touch, call)
     },
     create(session, call) {
       run(commands.create(session, session.userId === null ? null : store.now(), []))

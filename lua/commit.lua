@@ -1,9 +1,10 @@
--- Writes a request's changes, all or nothing, and extends the idle expiry in the same step.
+-- Writes a request's changes, all or nothing, and extends the idle expiry in the same step if that is due.
 --
 -- KEYS     session hash, then the index keys
 -- ARGV     user id, monitoring, session id, new idle timeout in seconds or '', '1' to replace all data, requests to count,
+--          milliseconds, and parts of the idle timeout, within which a touch is not due,
 --          n, n × (field, value) to set, n, n × field to remove, n, n × (field, by) to increment
--- Returns  { 'ok', now, n × new value of an increment as text } | { 'not-integer', field } | { 'out-of-range', field }
+-- Returns  { 'ok', now, last accessed, n × new value of an increment as text } | { 'not-integer', field } | { 'out-of-range', field }
 --          | { 'ended' } | { 'moved', id } | { 'sealed' } | { 'user', id }
 
 -- coatcheck's own fields, which replacing the data leaves alone; as RESERVED_FIELDS in src/core/fields.ts (a test compares).
@@ -16,7 +17,7 @@ local key, id = KEYS[1], ARGV[3]
 local session, reply = alive(key)
 if not session then return reply end
 
-local at = 7
+local at = 9
 local function take(width)
   local first = at + 1
   at = at + width * tonumber(ARGV[at]) + 1
@@ -36,11 +37,13 @@ for i = increment_first, increment_last, 2 do
   sums[ARGV[i]] = sum
 end
 
+-- Another idle timeout may be shorter than what is left of this one, and what is due by it is due at once.
+local due = ARGV[4] ~= '' or is_due(session, ARGV[7], ARGV[8])
 if ARGV[4] ~= '' then session.idle = milliseconds(ARGV[4]) end
 
 -- Out of memory, Redis refuses the first of these and so the whole script: a write is never half done.
-local answer = { 'ok', NOW }
-redis.call('HSET', key, 'last_accessed_at', NOW)
+local answer = { 'ok', NOW, due and NOW or session.last_accessed_at }
+if due then redis.call('HSET', key, 'last_accessed_at', NOW) end
 for i = increment_first, increment_last, 2 do
   redis.call('HINCRBY', key, ARGV[i], ARGV[i + 1])
   answer[#answer + 1] = redis.call('HGET', key, ARGV[i])
@@ -48,17 +51,16 @@ end
 if ARGV[4] ~= '' then redis.call('HSET', key, 'session_ttl', ARGV[4]) end
 count_requests(key, ARGV[6])
 
-local kept = {}
-for i = set_first, set_last, 2 do
-  redis.call('HSET', key, ARGV[i], ARGV[i + 1])
-  kept[ARGV[i]] = true
-end
+-- Not all at once: there is no room on Lua's stack for any number of them.
+for i = set_first, set_last, 1000 do redis.call('HSET', key, unpack(ARGV, i, math.min(i + 999, set_last))) end
 for i = remove_first, remove_last do redis.call('HDEL', key, ARGV[i]) end
 if ARGV[5] == '1' then
+  local kept = {}
+  for i = set_first, set_last, 2 do kept[ARGV[i]] = true end
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if not kept[field] and not RESERVED[field] and string.sub(field, 1, 1) ~= '_' then redis.call('HDEL', key, field) end
   end
 end
 
-extend(key, indexes_from(2), id, session)
+if due then extend(key, indexes_from(2), id, session) end
 return answer

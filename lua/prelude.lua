@@ -54,6 +54,11 @@ local function expiry_of(session)
   return math.min(NOW + session.idle, session.deadline)
 end
 
+-- Whether the idle expiry is to be extended, by how long ago it last was: so many milliseconds, or such a part of the idle timeout.
+local function is_due(session, longest, parts)
+  return NOW - session.last_accessed_at >= math.min(tonumber(longest), session.idle / tonumber(parts))
+end
+
 -- GT alone never sets a first TTL: the key would be immortal. NX sets just that. Says whether the key now expires at `at`; if not,
 -- it lives for longer already.
 local function expire_index(key, at)

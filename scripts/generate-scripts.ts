@@ -17,14 +17,35 @@ const strip = (text: string) =>
     .filter((line) => line !== '')
     .join('\n')
 
-const prelude = strip(read('prelude.lua'))
+/** A function or a value of the prelude, with what it is called by: each begins at the left edge. */
+interface Part {
+  readonly name: string
+  readonly text: string
+}
+
+const parts: Part[] = read('prelude.lua')
+  .split(/^(?=local )/m)
+  .filter((part) => part.startsWith('local '))
+  .map((part) => ({ name: /^local (?:function )?(\w+)/.exec(part)?.[1] ?? '', text: strip(part) }))
+
+/** What of the prelude a script needs, in order: what is not called costs a little with each run all the same. */
+function preludeOf(script: string): string {
+  const mentions = (text: string, name: string) => new RegExp(`\\b${name}\\b`).test(text)
+  let needed = ''
+  for (const { name, text } of parts.toReversed()) {
+    if (mentions(script, name) || mentions(needed, name)) needed = `${text}\n${needed}`
+  }
+  return needed
+}
+
 const names = readdirSync(lua)
   .filter((file) => file.endsWith('.lua') && file !== 'prelude.lua')
   .map((file) => file.slice(0, -'.lua'.length))
   .sort()
 
 const entries = names.map((name) => {
-  const source = `${prelude}\n${strip(read(`${name}.lua`))}\n`
+  const script = strip(read(`${name}.lua`))
+  const source = `${preludeOf(script)}${script}\n`
   const sha1 = createHash('sha1').update(source).digest('hex')
   return `  ${name}: {\n    sha1: '${sha1}',\n    source: ${JSON.stringify(source)},\n  },`
 })

@@ -12,6 +12,7 @@ import type {
   SessionRef,
   SessionStore,
   StoreCall,
+  TouchRule,
   UserLimit,
 } from '../src/core/store.ts'
 import { idOfToken, newToken, newTokenBeside } from '../src/core/token.ts'
@@ -28,6 +29,9 @@ export interface OpenStore {
   /** Fails unless everything that the backend holds agrees with itself, and expires. */
   check(): Promise<void>
 }
+
+/** A write that is an access in any case. */
+export const ALWAYS: TouchRule = { longest: 0, parts: 1 }
 
 export type Open = () => Promise<OpenStore>
 
@@ -153,10 +157,10 @@ async function livingOf(store: SessionStore, refs: readonly SessionRef[]): Promi
 async function statuses(store: SessionStore, ref: SessionRef): Promise<Record<string, string>> {
   const replies = {
     touch: await store.touch(ref, 0, 0, call()),
-    commit: await store.commit(ref, changes({ set: new Map([['late', 'x']]) }), call()),
-    increment: await store.commit(ref, changes({ increments: [['count', 1]] }), call()),
-    idleTimeout: await store.commit(ref, changes({ idleTimeout: 90_000 }), call()),
-    update: await store.update(ref, 'field', null, 'late', call()),
+    commit: await store.commit(ref, changes({ set: new Map([['late', 'x']]) }), ALWAYS, call()),
+    increment: await store.commit(ref, changes({ increments: [['count', 1]] }), ALWAYS, call()),
+    idleTimeout: await store.commit(ref, changes({ idleTimeout: 90_000 }), ALWAYS, call()),
+    update: await store.update(ref, 'field', null, 'late', ALWAYS, call()),
     rotate: await store.rotate(ref, idBeside(ref), ROTATION, call()),
     destroy: await store.destroy(ref, NOTE, call()),
   }
@@ -215,7 +219,7 @@ export function storeContract(open: Open): void {
 
     on('count two increments of one field together when they check its range', async ({ store }) => {
       const ref = await begin(store, { data: { n: String(2 ** 53 - 3) } })
-      const twice = (by: number) => store.commit(ref, changes({ increments: Array(2).fill(['n', by]) }), call())
+      const twice = (by: number) => store.commit(ref, changes({ increments: Array(2).fill(['n', by]) }), ALWAYS, call())
       assert.deepEqual(await twice(2), { status: 'out-of-range', field: 'n' })
       const reply = await twice(1)
       assert.deepEqual(reply.status === 'ok' && reply.increments, [2 ** 53 - 2, 2 ** 53 - 1])
@@ -224,7 +228,7 @@ export function storeContract(open: Open): void {
     on('give a record that does not change under its reader', async ({ store }) => {
       const ref = await begin(store, { data: { a: '1' } })
       const record = await loaded(store, ref.id)
-      await store.commit(ref, changes({ set: new Map([['a', '2']]), increments: [['b', 1]] }), call())
+      await store.commit(ref, changes({ set: new Map([['a', '2']]), increments: [['b', 1]] }), ALWAYS, call())
       assert.equal(record?.fields.get('a'), '1')
       assert.equal(record?.fields.has('b'), false)
     })
@@ -293,7 +297,7 @@ export function storeContract(open: Open): void {
         ['change', '2'],
         ['add', '[]'],
       ])
-      const reply = await second.commit(ref, changes({ set, remove: ['drop', 'never there'] }), call())
+      const reply = await second.commit(ref, changes({ set, remove: ['drop', 'never there'] }), ALWAYS, call())
       assert.equal(reply.status, 'ok')
       assert.deepEqual(await dataOf(store, ref), { keep: 'k', change: '2', add: '[]' })
       const { created_at, session_ttl, deadline, user_id } = await fieldsOf(store, ref)
@@ -304,11 +308,39 @@ export function storeContract(open: Open): void {
       const ref = await begin(store)
       const before = await endOf(store, ref)
       await pause(WAIT)
-      const reply = await store.commit(ref, NO_CHANGES, call())
+      const reply = await store.commit(ref, NO_CHANGES, ALWAYS, call())
       isLater(await endOf(store, ref), before)
       const record = (await loaded(store, ref.id)) ?? assert.fail()
       assert.equal(record.lastAccessedAt, reply.status === 'ok' && reply.lastAccessedAt)
       assert.ok(record.lastAccessedAt >= record.createdAt + WAIT)
+    })
+
+    on('extends the idle expiry only when that is due', async ({ store }) => {
+      const ref = await begin(store, { idleTimeout: 10_000 })
+      const before = await loaded(store, ref.id)
+      const set = new Map([['late', 'x']])
+      const [end, soon, half] = [await endOf(store, ref), { longest: 5000, parts: 2 }, { longest: WAIT / 2, parts: 2 }]
+      await pause(WAIT)
+      const writes = [
+        await store.commit(ref, changes({ set, increments: [['n', 2]], requests: 3 }), soon, call()),
+        await store.update(ref, 'late', 'x', 'later', soon, call()),
+        await store.update(ref, 'late', 'later', null, soon, call()),
+      ]
+      const times = writes.map((reply) => reply.status === 'ok' && reply.lastAccessedAt)
+      assert.deepEqual(times, Array(3).fill(before?.lastAccessedAt))
+      assert.deepEqual(await dataOf(store, ref), { n: '2', request_count: '3' })
+      assert.ok(Math.abs((await endOf(store, ref)) - end) <= WAIT / 2)
+      // By its time, by a part of the idle timeout, or because that has changed.
+      await store.commit(ref, changes({ set }), half, call())
+      const first = await endOf(store, ref)
+      isLater(first, end)
+      await pause(WAIT)
+      await store.update(ref, 'late', 'x', 'y', { longest: 5000, parts: 10_000 / (WAIT / 2) }, call())
+      const second = await endOf(store, ref)
+      isLater(second, first)
+      await pause(WAIT)
+      await store.commit(ref, changes({ idleTimeout: 10_000 }), soon, call())
+      isLater(await endOf(store, ref), second)
     })
 
     on('replaces all data when told to, and none of the fields that are its own', async ({ store }) => {
@@ -317,10 +349,10 @@ export function storeContract(open: Open): void {
         ['b', '20'],
         ['d', '40'],
       ])
-      await store.commit(ref, changes({ set, replace: true }), call())
+      await store.commit(ref, changes({ set, replace: true }), ALWAYS, call())
       assert.deepEqual(await dataOf(store, ref), { b: '20', d: '40' })
       assert.equal((await loaded(store, ref.id))?.userId, 'andrew')
-      await store.commit(ref, changes({ replace: true }), call())
+      await store.commit(ref, changes({ replace: true }), ALWAYS, call())
       assert.deepEqual(await dataOf(store, ref), {})
     })
 
@@ -335,7 +367,7 @@ export function storeContract(open: Open): void {
         ['nought', 0],
         ['far', most],
       ] as const
-      const reply = await store.commit(ref, changes({ increments, set: new Map([['also', 'x']]) }), call())
+      const reply = await store.commit(ref, changes({ increments, set: new Map([['also', 'x']]) }), ALWAYS, call())
       assert.deepEqual(reply.status === 'ok' && reply.increments, [15, -3, most, -most, 0, most])
       const data = { n: '15', new: '-3', high: `${most}`, low: `${-most}`, nought: '0', far: `${most}`, also: 'x' }
       assert.deepEqual(await dataOf(store, ref), data)
@@ -371,7 +403,7 @@ export function storeContract(open: Open): void {
           ] as const
           const set = new Map([['a', '10']])
           const all = changes({ increments, set, remove: ['b'], idleTimeout: 1000 })
-          assert.deepEqual(await store.commit(ref, all, call()), { status, field: 'n' })
+          assert.deepEqual(await store.commit(ref, all, ALWAYS, call()), { status, field: 'n' })
           assert.deepEqual(await fieldsOf(store, ref), before)
           isTheSame(await endOf(store, ref), end)
         },
@@ -380,11 +412,11 @@ export function storeContract(open: Open): void {
 
     on('changes the idle timeout of the session, counted from now', async ({ store }) => {
       const ref = await begin(store)
-      await store.commit(ref, changes({ idleTimeout: 120_500 }), call())
+      await store.commit(ref, changes({ idleTimeout: 120_500 }), ALWAYS, call())
       assert.equal((await loaded(store, ref.id))?.idleTimeout, 120_500)
       assert.equal((await fieldsOf(store, ref)).session_ttl, '120.5')
       assert.ok((await lifeOf(store, ref)) > 115_000)
-      await store.commit(ref, changes({ idleTimeout: 20_001 }), call())
+      await store.commit(ref, changes({ idleTimeout: 20_001 }), ALWAYS, call())
       assert.ok((await lifeOf(store, ref)) <= 20_001)
       const before = await endOf(store, ref)
       await pause(WAIT)
@@ -395,7 +427,7 @@ export function storeContract(open: Open): void {
 
     on('extends at most to the deadline, whatever the idle timeout', async ({ store }) => {
       const ref = await begin(store, { idleTimeout: 1900, lifetime: 2000 })
-      await store.commit(ref, changes({ idleTimeout: 500_000 }), call())
+      await store.commit(ref, changes({ idleTimeout: 500_000 }), ALWAYS, call())
       assert.ok((await lifeOf(store, ref)) <= 2000)
     })
   })
@@ -405,7 +437,7 @@ export function storeContract(open: Open): void {
       const ref = await begin(store, { data: { a: '1' } })
       const before = await endOf(store, ref)
       await pause(WAIT)
-      const reply = await second.update(ref, 'a', '1', '2', call())
+      const reply = await second.update(ref, 'a', '1', '2', ALWAYS, call())
       assert.equal((await fieldsOf(store, ref)).a, '2')
       assert.equal(reply.status === 'ok' && reply.lastAccessedAt, (await loaded(store, ref.id))?.lastAccessedAt)
       isLater(await endOf(store, ref), before)
@@ -413,9 +445,9 @@ export function storeContract(open: Open): void {
 
     on('tells an absent field from an empty one', async ({ store }) => {
       const ref = await begin(store)
-      assert.deepEqual(await store.update(ref, 'a', '', 'x', call()), { status: 'conflict', actual: null })
-      assert.equal((await store.update(ref, 'a', null, '', call())).status, 'ok')
-      assert.deepEqual(await store.update(ref, 'a', null, 'x', call()), { status: 'conflict', actual: '' })
+      assert.deepEqual(await store.update(ref, 'a', '', 'x', ALWAYS, call()), { status: 'conflict', actual: null })
+      assert.equal((await store.update(ref, 'a', null, '', ALWAYS, call())).status, 'ok')
+      assert.deepEqual(await store.update(ref, 'a', null, 'x', ALWAYS, call()), { status: 'conflict', actual: '' })
       assert.deepEqual(await dataOf(store, ref), { a: '' })
     })
 
@@ -423,22 +455,25 @@ export function storeContract(open: Open): void {
       const ref = await begin(store, { data: { a: 'new' } })
       const before = await fieldsOf(store, ref)
       await pause(5)
-      assert.deepEqual(await store.update(ref, 'a', 'old', 'mine', call()), { status: 'conflict', actual: 'new' })
-      assert.deepEqual(await store.update(ref, 'a', 'old', null, call()), { status: 'conflict', actual: 'new' })
+      assert.deepEqual(await store.update(ref, 'a', 'old', 'mine', ALWAYS, call()), {
+        status: 'conflict',
+        actual: 'new',
+      })
+      assert.deepEqual(await store.update(ref, 'a', 'old', null, ALWAYS, call()), { status: 'conflict', actual: 'new' })
       assert.deepEqual(await fieldsOf(store, ref), before)
     })
 
     on('removes a field', async ({ store }) => {
       const ref = await begin(store, { data: { a: '1', b: '2' } })
-      assert.equal((await store.update(ref, 'a', '1', null, call())).status, 'ok')
-      assert.equal((await store.update(ref, 'c', null, null, call())).status, 'ok')
+      assert.equal((await store.update(ref, 'a', '1', null, ALWAYS, call())).status, 'ok')
+      assert.equal((await store.update(ref, 'c', null, null, ALWAYS, call())).status, 'ok')
       assert.deepEqual(await dataOf(store, ref), { b: '2' })
     })
 
     on('lets one of many at once win', async ({ store, second }) => {
       const ref = await begin(store, { data: { a: '0' } })
       const stores = Array.from({ length: 50 }, (_, i) => (i % 2 ? store : second))
-      const replies = await Promise.all(stores.map((one, i) => one.update(ref, 'a', '0', `from ${i}`, call())))
+      const replies = await Promise.all(stores.map((one, i) => one.update(ref, 'a', '0', `from ${i}`, ALWAYS, call())))
       const won = replies.flatMap(({ status }, i) => (status === 'ok' ? [i] : []))
       assert.equal(won.length, 1)
       assert.equal((await fieldsOf(store, ref)).a, `from ${won[0]}`)
@@ -452,7 +487,7 @@ export function storeContract(open: Open): void {
       const first = await begin(store, { userId: 'andrew', maxPerUser: two })
       const other = await begin(store, { userId: 'berta', maxPerUser: two })
       const later = await begin(store, { userId: 'andrew', maxPerUser: two })
-      await store.commit(first, changes({ idleTimeout: 300_000 }), call())
+      await store.commit(first, changes({ idleTimeout: 300_000 }), ALWAYS, call())
       await second.touch(first, 0, 0, call())
       const third = await begin(second, { userId: 'andrew', maxPerUser: two })
       assert.deepEqual(await livingOf(store, [first, later, third, other]), [1, 2, 3])
@@ -487,7 +522,7 @@ export function storeContract(open: Open): void {
       assert.deepEqual(await store.create(third, call()), { status: 'full' })
       assert.equal(await loaded(store, third.id), null)
       assert.equal(await countOf(store), 2)
-      await store.commit(first, changes({ idleTimeout: 40 }), call())
+      await store.commit(first, changes({ idleTimeout: 40 }), ALWAYS, call())
       while ((await loaded(store, first.id)) !== null) await pause(5)
       assert.equal((await store.create(third, call())).status, 'ok')
       await store.destroy(second, NOTE, call())
@@ -626,7 +661,7 @@ export function storeContract(open: Open): void {
       const [first, , third] = refs as [SessionRef, SessionRef, SessionRef]
       await store.touch(first, 0, 0, call())
       await pause(2)
-      await second.commit(third, NO_CHANGES, call())
+      await second.commit(third, NO_CHANGES, ALWAYS, call())
       await loaded(store, first.id)
       const expected = [third, first, ...refs.filter((ref) => ref !== first && ref !== third).reverse()]
       const listed = await store.recent(100, ALL, call())

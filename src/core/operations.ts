@@ -29,6 +29,7 @@ import type {
   SessionRecord,
   SessionRef,
   StoreCall,
+  TouchRule,
 } from './store.ts'
 import { StoreCalls } from './store-calls.ts'
 import { idOfToken, newToken, newTokenBeside, type Token } from './token.ts'
@@ -43,6 +44,9 @@ export const NO_CHANGES: Changes = {
   idleTimeout: null,
   requests: 0,
 }
+
+/** So many fields a plain write sets at most. */
+const PLAIN = 1000
 
 /** A session to begin; its id is made here. */
 export type CreateSession = Omit<NewSession, 'id' | 'maxPerUser'>
@@ -73,7 +77,7 @@ export class Operations {
     this.settings = settings
     this.events = events
     this.#reuseNote = events.note('reuse', 'reuse')
-    this.requests = new RequestCounts(Math.max(1000, settings.touchInterval ?? 60_000))
+    this.requests = new RequestCounts(Math.max(1000, settings.touch.longest))
     this.calls = new StoreCalls(settings.store, settings.storeTimeout)
     this.#updates = new FieldUpdates(this.#compareAndSet, this.calls, settings)
   }
@@ -155,16 +159,31 @@ export class Operations {
     return (await this.#touch(ref, 0)).status === 'ok'
   }
 
-  /** @throws SessionEndedError, FieldError (increments, too large), StoreError */
-  async commit(ref: SessionRef, changes: Changes): Promise<Committed & { id: string }> {
-    checkSizes(changes.set, this.settings.maxValueBytes) // guard: value size
-    const { reply, id } = await this.#counting(ref.id, changes.requests, (requests) =>
-      this.call('commit', (call) =>
-        follow<Ok<Committed> | IncrementRefused>(ref, call, (at) =>
-          this.settings.store.commit(at, { ...changes, requests }, call),
-        ),
-      ),
-    )
+  /**
+   * @param ref with what is known of the session: then most commits are a plain write, and count their request later
+   * @throws SessionEndedError, FieldError (increments, too large), StoreError
+   */
+  async commit(
+    ref: SessionRef | SessionRecord,
+    changes: Changes,
+    touch: TouchRule = this.settings.touch,
+  ): Promise<Committed & { id: string }> {
+    const { store, maxValueBytes } = this.settings
+    checkSizes(changes.set, maxValueBytes) // guard: value size
+    const commit = (requests: number, call: StoreCall) =>
+      follow<Ok<Committed> | IncrementRefused>(ref, call, (at) =>
+        store.commit(at, { ...changes, requests }, touch, call),
+      )
+    const known = 'lastAccessedAt' in ref && this.#isPlain(ref, changes) ? ref.lastAccessedAt : null
+    const { reply, id } =
+      known === null
+        ? await this.#counting(ref.id, changes.requests, (requests) =>
+            this.call('commit', (call) => commit(requests, call)),
+          )
+        : await this.call('commit', async (call) => {
+            const isWritten = await store.write(ref.id, changes.set, call)
+            return isWritten ? { reply: writtenAt(known), id: ref.id } : commit(0, call)
+          })
     if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
     if (reply.status !== 'ok') throw incrementRefused(reply)
     return { ...reply, id }
@@ -346,6 +365,12 @@ export class Operations {
     await this.settings.store.close()
   }
 
+  /** Whether a commit does nothing but to set fields, and so many that a script takes them at once. */
+  #isPlain(record: SessionRecord, { set, remove, increments, replace, idleTimeout, requests }: Changes): boolean {
+    if (set.size === 0 || set.size > PLAIN || remove.length > 0 || increments.length > 0 || requests > 0) return false
+    return !replace && idleTimeout === null && !this.touchIsDue(record)
+  }
+
   async #touch(ref: SessionRef, every: number): Promise<Ok<Accessed> | Ended> {
     const { reply } = await this.#counting(ref.id, 0, (requests) =>
       this.call('touch', (call) =>
@@ -381,7 +406,7 @@ export class Operations {
     while (true) {
       const text = next(current)
       const { reply } = await follow<Ok<Accessed> | Conflict>(ref, call, (at) =>
-        this.settings.store.update(at, field, current, text, call),
+        this.settings.store.update(at, field, current, text, this.settings.touch, call),
       )
       if (reply.status === 'ok') return
       if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
@@ -396,6 +421,10 @@ export class Operations {
     this.events.tellOf(this.#reuseNote, successor, record?.userId ?? null, null)
     if (this.settings.revokeOnReuse && record !== null) await this.destroy(record, this.events.note('revoked', 'reuse'))
   }
+}
+
+function writtenAt(lastAccessedAt: number): Ok<Committed> {
+  return { status: 'ok', lastAccessedAt, increments: [] }
 }
 
 function incrementRefused({ status, field }: IncrementRefused): FieldError {

@@ -4,7 +4,7 @@ import { type CookieOptions, SessionCookie } from './cookie.ts'
 import { type Duration, durationOption } from './duration.ts'
 import { ConfigError } from './errors.ts'
 import { DataChecker, type DataSchema } from './schema.ts'
-import type { SessionStore, UserLimit } from './store.ts'
+import type { SessionStore, TouchRule, UserLimit } from './store.ts'
 
 /** What an application configures. Every option but `store` has a default. */
 export interface SessionsOptions {
@@ -65,7 +65,7 @@ export interface Settings {
   readonly store: SessionStore
   readonly idleTimeout: number
   readonly lifetime: number
-  readonly touchInterval: number | null
+  readonly touch: TouchRule
   readonly storeTimeout: number
   readonly rotationGrace: number
   readonly reuseWindow: number
@@ -80,7 +80,7 @@ export interface Settings {
 }
 
 const METHODS: readonly (keyof SessionStore)[] = [
-  ...(['load', 'touch', 'commit', 'update', 'create', 'rotate', 'seal', 'release', 'destroy'] as const),
+  ...(['load', 'touch', 'write', 'commit', 'update', 'create', 'rotate', 'seal', 'release', 'destroy'] as const),
   ...(['listUser', 'revokeUser', 'setUserRoles', 'revokeLogins', 'partition'] as const),
   ...(['timeToLive', 'count', 'countUsers', 'countByIdleAge', 'recent', 'subscribe', 'now', 'close'] as const),
 ]
@@ -100,8 +100,7 @@ export function readOptions(options: SessionsOptions): Settings {
     store,
     idleTimeout,
     lifetime,
-    touchInterval:
-      options.touchInterval === undefined ? null : durationOption(options.touchInterval, 'touchInterval', 0),
+    touch: touchRule(options.touchInterval),
     storeTimeout: durationOption(options.storeTimeout ?? '1s', 'storeTimeout', 1),
     rotationGrace: durationOption(options.rotationGrace ?? '10s', 'rotationGrace', 0),
     reuseWindow: durationOption(options.reuseWindow ?? '1h', 'reuseWindow', 0),
@@ -141,9 +140,13 @@ function userLimit(option: SessionsOptions['maxPerUser'] = {}): UserLimit {
   return { limit, whenFull }
 }
 
-/** How often a session with this idle timeout is touched. */
-export function touchEvery(settings: Settings, idleTimeout: number): number {
-  return settings.touchInterval === null
-    ? Math.min(60_000, idleTimeout / 20)
-    : Math.min(settings.touchInterval, idleTimeout / 2)
+/** @throws ConfigError */
+export function touchRule(touchInterval: Duration | undefined): TouchRule {
+  if (touchInterval === undefined) return { longest: 60_000, parts: 20 }
+  return { longest: durationOption(touchInterval, 'touchInterval', 0), parts: 2 }
+}
+
+/** How often a session with this idle timeout is touched, in milliseconds. */
+export function touchEvery({ touch }: Pick<Settings, 'touch'>, idleTimeout: number): number {
+  return Math.min(touch.longest, idleTimeout / touch.parts)
 }

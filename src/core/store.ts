@@ -22,15 +22,27 @@ export interface SessionStore {
    */
   touch(ref: SessionRef, every: number, requests: number, call: StoreCall): Promise<Reply<Accessed>>
 
-  /** Writes a request's changes, all or nothing, and extends the idle expiry. */
-  commit(ref: SessionRef, changes: Changes, call: StoreCall): Promise<Reply<Committed> | IncrementRefused>
+  /**
+   * Sets fields of a session that is plainly alive: no access, nothing else changes.
+   * @returns `false` if it is not that plain (it may have ended, moved, be sealed), and nothing was written: `commit` finds out
+   */
+  write(id: string, set: ReadonlyMap<string, string>, call: StoreCall): Promise<boolean>
 
-  /** Sets one field to `next` if it still is `expected` (`null`: absent), and extends the idle expiry. */
+  /** Writes a request's changes, all or nothing, and extends the idle expiry if that is due or the idle timeout is another one. */
+  commit(
+    ref: SessionRef,
+    changes: Changes,
+    touch: TouchRule,
+    call: StoreCall,
+  ): Promise<Reply<Committed> | IncrementRefused>
+
+  /** Sets one field to `next` if it still is `expected` (`null`: absent), and extends the idle expiry if that is due. */
   update(
     ref: SessionRef,
     field: string,
     expected: string | null,
     next: string | null,
+    touch: TouchRule,
     call: StoreCall,
   ): Promise<Reply<Accessed> | Conflict>
 
@@ -278,6 +290,17 @@ export interface Changes {
   readonly idleTimeout: number | null
   /** Adds to the session's count of requests. */
   readonly requests: number
+}
+
+/**
+ * When a write extends the idle expiry: if the session was last accessed so long ago, or a part of its idle timeout ago. Else a
+ * session that is written to again and again would be entered in every index each time, which is most of what a write costs.
+ */
+export interface TouchRule {
+  /** Milliseconds. 0: with every write. */
+  readonly longest: number
+  /** Of the idle timeout: 20 is a twentieth. */
+  readonly parts: number
 }
 
 /** A session to begin. */

@@ -26,11 +26,15 @@ import type {
   StoreCall,
   StoreEvent,
   Subscription,
+  TouchRule,
 } from '../core/store.ts'
 import { tags } from '../core/tags.ts'
 import { tagOf } from '../core/token.ts'
 import { warnOnce } from '../core/warn.ts'
 import { Entries } from './entries.ts'
+
+/** A write that is an access in any case. */
+const ALWAYS: TouchRule = { longest: 0, parts: 1 }
 
 /** How sessions are kept in memory. */
 export interface MemoryStoreOptions {
@@ -118,14 +122,18 @@ class MemoryStore implements SessionStore, CheckableStore {
     if (found.status !== 'ok') return found
     const { record } = found
     const fields = countRequests(new Map(record.fields), requests)
-    if (this.now() - record.lastAccessedAt >= every) {
-      return { status: 'ok', lastAccessedAt: this.#entries.write(record, fields) }
-    }
-    this.#entries.put(ref.id, fields, this.#entries.expiry(ref.id))
-    return { status: 'ok', lastAccessedAt: record.lastAccessedAt }
+    return { status: 'ok', lastAccessedAt: this.#write(record, fields, { longest: every, parts: 1 }) }
   }
 
-  async commit(ref: SessionRef, changes: Changes): Promise<Reply<Committed> | IncrementRefused> {
+  async write(id: string, set: ReadonlyMap<string, string>): Promise<boolean> {
+    const found = this.#entries.find(id)
+    if (found.status !== 'ok') return false
+    const fields = new Map([...found.record.fields, ...set])
+    this.#entries.put(id, fields, this.#entries.expiry(id))
+    return true
+  }
+
+  async commit(ref: SessionRef, changes: Changes, touch: TouchRule): Promise<Reply<Committed> | IncrementRefused> {
     const found = this.#entries.find(ref.id)
     if (found.status !== 'ok') return found
     const fields = countRequests(new Map(found.record.fields), changes.requests)
@@ -142,7 +150,8 @@ class MemoryStore implements SessionStore, CheckableStore {
     for (const [field, text] of changes.set) fields.set(field, text)
     for (const field of changes.remove) fields.delete(field)
     if (changes.idleTimeout !== null) fields.set('session_ttl', String(changes.idleTimeout / 1000))
-    return { status: 'ok', lastAccessedAt: this.#entries.write(found.record, fields), increments }
+    const due = changes.idleTimeout === null ? touch : ALWAYS
+    return { status: 'ok', lastAccessedAt: this.#write(found.record, fields, due), increments }
   }
 
   async update(
@@ -150,6 +159,7 @@ class MemoryStore implements SessionStore, CheckableStore {
     field: string,
     expected: string | null,
     next: string | null,
+    touch: TouchRule,
   ): Promise<Reply<Accessed> | Conflict> {
     const found = this.#entries.find(ref.id)
     if (found.status !== 'ok') return found
@@ -158,7 +168,7 @@ class MemoryStore implements SessionStore, CheckableStore {
     if (actual !== expected) return { status: 'conflict', actual } // guard: compare
     if (next === null) fields.delete(field)
     else fields.set(field, next)
-    return { status: 'ok', lastAccessedAt: this.#entries.write(found.record, fields) }
+    return { status: 'ok', lastAccessedAt: this.#write(found.record, fields, touch) }
   }
 
   async create(session: NewSession): Promise<Ok<Created> | Ended | { status: 'full' } | { status: 'revoked' }> {
@@ -346,6 +356,15 @@ class MemoryStore implements SessionStore, CheckableStore {
     const now = STARTED + performance.now()
     for (const [name, since] of this.#since) if (since < now - LOGIN_LASTS) this.#since.delete(name)
     this.#since.set(userId, now)
+  }
+
+  /** @returns when the session was last accessed: now, if that is due */
+  #write(record: SessionRecord, fields: ReadonlyMap<string, string>, { longest, parts }: TouchRule): number {
+    const { id, lastAccessedAt, idleTimeout } = record
+    const due = this.now() - lastAccessedAt >= Math.min(longest, idleTimeout / parts)
+    if (due) return this.#entries.write(record, fields)
+    this.#entries.put(id, fields, this.#entries.expiry(id))
+    return lastAccessedAt
   }
 
   #ofUser(userId: string): SessionRecord[] {

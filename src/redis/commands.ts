@@ -1,4 +1,4 @@
-import type { Changes, NewSession, Note, Pointer, Rotation, SessionRef } from '../core/store.ts'
+import type { Changes, NewSession, Note, Pointer, Rotation, SessionRef, TouchRule } from '../core/store.ts'
 import { tagOf, tagOfUser } from '../core/token.ts'
 import type { Keys } from './keys.ts'
 import { type ScriptName, scripts } from './scripts.ts'
@@ -25,7 +25,7 @@ const DONE_OR_ENDED = ['ok', 'ended']
  * | operation | command |
  * |---|---|
  * | load | `HGETALL session` |
- * | touch, commit, update, create, rotate, seal, release, destroy | `EVALSHA` of the script of that name (`lua/`) |
+ * | touch, write, commit, update, create, rotate, seal, release, destroy | `EVALSHA` of the script of that name (`lua/`) |
  * | timeToLive | `HGETALL session`, then `PTTL session` |
  * | a user's sessions: list | `ZRANGE user`, then `HMGET` of each |
  * | refuse logins under way, before everyone is logged out | `EVALSHA` of `revoke_logins` in each partition |
@@ -54,15 +54,25 @@ export class Commands {
     return this.#onSession('touch', ref, [String(every), String(requests)])
   }
 
-  commit(ref: SessionRef, changes: Changes): ScriptCall {
+  write(id: string, set: ReadonlyMap<string, string>): ScriptCall {
+    return { name: 'write', keys: [this.keys.session(id)], args: [...set].flat() }
+  }
+
+  commit(ref: SessionRef, changes: Changes, touch: TouchRule): ScriptCall {
     const args = [changes.idleTimeout === null ? '' : seconds(changes.idleTimeout), changes.replace ? '1' : '']
-    args.push(String(changes.requests), ...counted(changes.set), String(changes.remove.length), ...changes.remove)
+    args.push(
+      String(changes.requests),
+      ...dueBy(touch),
+      ...counted(changes.set),
+      String(changes.remove.length),
+      ...changes.remove,
+    )
     args.push(...counted(changes.increments))
     return this.#onSession('commit', ref, args)
   }
 
-  update(ref: SessionRef, field: string, expected: string | null, next: string | null): ScriptCall {
-    return this.#onSession('update', ref, [field, ...optional(expected), ...optional(next)])
+  update(ref: SessionRef, field: string, expected: string | null, next: string | null, touch: TouchRule): ScriptCall {
+    return this.#onSession('update', ref, [field, ...optional(expected), ...optional(next), ...dueBy(touch)])
   }
 
   /**
@@ -176,6 +186,10 @@ function seconds(ms: number): string {
 function counted(pairs: Iterable<readonly [string, string | number]>): string[] {
   const words = [...pairs].flatMap(([field, value]) => [field, String(value)])
   return [String(words.length / 2), ...words]
+}
+
+function dueBy({ longest, parts }: TouchRule): [string, string] {
+  return [String(longest), String(parts)]
 }
 
 function optional(text: string | null): [string, string] {

@@ -25,6 +25,7 @@ import type {
   StoreCall,
   StoreEvent,
   Subscription,
+  TouchRule,
 } from '../core/store.ts'
 import { tags } from '../core/tags.ts'
 import { isId } from '../core/token.ts'
@@ -129,11 +130,25 @@ class RedisStore implements SessionStore, CheckableStore {
     return replyOf(words, () => ({ status: 'ok', lastAccessedAt: Number(words[2]) }))
   }
 
-  async commit(ref: SessionRef, changes: Changes, call: StoreCall): Promise<Reply<Committed> | IncrementRefused> {
-    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.commit(at, changes))
-    const [status, now, ...increments] = words
-    if (status === 'not-integer' || status === 'out-of-range') return { status, field: String(now) }
-    return replyOf(words, () => ({ status: 'ok', lastAccessedAt: Number(now), increments: increments.map(Number) }))
+  async write(id: string, set: ReadonlyMap<string, string>, call: StoreCall): Promise<boolean> {
+    const [status] = await this.#runner.run(this.#commands.write(id, set), call)
+    return status === 'written'
+  }
+
+  async commit(
+    ref: SessionRef,
+    changes: Changes,
+    touch: TouchRule,
+    call: StoreCall,
+  ): Promise<Reply<Committed> | IncrementRefused> {
+    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.commit(at, changes, touch))
+    const [status, detail, accessed, ...increments] = words
+    if (status === 'not-integer' || status === 'out-of-range') return { status, field: String(detail) }
+    return replyOf(words, () => ({
+      status: 'ok',
+      lastAccessedAt: Number(accessed),
+      increments: increments.map(Number),
+    }))
   }
 
   async update(
@@ -141,11 +156,14 @@ class RedisStore implements SessionStore, CheckableStore {
     field: string,
     expected: string | null,
     next: string | null,
+    touch: TouchRule,
     call: StoreCall,
   ): Promise<Reply<Accessed> | Conflict> {
-    const words = await this.#runner.onSession(ref, call, (at) => this.#commands.update(at, field, expected, next))
+    const words = await this.#runner.onSession(ref, call, (at) =>
+      this.#commands.update(at, field, expected, next, touch),
+    )
     if (words[0] === 'conflict') return { status: 'conflict', actual: words.length > 1 ? String(words[1]) : null }
-    return replyOf(words, () => ({ status: 'ok', lastAccessedAt: Number(words[1]) }))
+    return replyOf(words, () => ({ status: 'ok', lastAccessedAt: Number(words[2]) }))
   }
 
   async create(

@@ -121,8 +121,9 @@ function listen(): unknown[] {
   return heard
 }
 
-/** A store of which some methods are others. */
-export function altered(store: SessionStore, changes: Partial<SessionStore>): SessionStore {
+/** A store of which some methods are others. One with another `commit` leaves plain writes to it too. */
+export function altered(store: SessionStore, methods: Partial<SessionStore>): SessionStore {
+  const changes = methods.commit === undefined ? methods : { write: async () => false, ...methods }
   return new Proxy(store, {
     get(target, name) {
       const owner = name in changes ? changes : target

@@ -42,8 +42,8 @@ describe('the options', () => {
       maxPerUser: { limit: 3, whenFull: 'refuse' },
     })
     assert.deepEqual(
-      [settings.idleTimeout, settings.lifetime, settings.touchInterval, settings.storeTimeout],
-      [300_000, 86_400_000, 0, 250],
+      [settings.idleTimeout, settings.lifetime, settings.touch, settings.storeTimeout],
+      [300_000, 86_400_000, { longest: 0, parts: 2 }, 250],
     )
     assert.deepEqual([settings.rotationGrace, settings.reuseWindow], [0, 7_200_000])
     assert.deepEqual(settings.maxPerUser, { limit: 3, whenFull: 'refuse' })

@@ -1,6 +1,7 @@
 import type { RequestState } from '../../src/core/request-state.ts'
 import type { Device, Session } from '../../src/core/session.ts'
 import type { Note, StoreCall } from '../../src/core/store.ts'
+import { ALWAYS } from '../store-contract.ts'
 import type { Cookie, Data, InTime, Login, Operations, Standing, Visit, Who } from './operations.ts'
 import { StoreSide } from './stores.ts'
 
@@ -97,8 +98,8 @@ export class VisitSide extends StoreSide implements InTime<Operations> {
     const attempts = [
       () => store.seal(ref, 'mine', 60_000, CALL),
       () => store.touch(ref, 0, 0, CALL),
-      () => store.commit(ref, changes, CALL),
-      () => store.update(ref, 'n', null, '1', CALL),
+      () => store.commit(ref, changes, ALWAYS, CALL),
+      () => store.update(ref, 'n', null, '1', ALWAYS, CALL),
       () => store.rotate(ref, ref.id.replace(/.{3}$/, 'xxw'), rotation, CALL),
       () => store.seal(ref, 'yours', 60_000, CALL),
       () => store.release(ref, 'yours', null, NOTE, CALL),

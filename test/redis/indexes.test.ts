@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SessionRef } from '../../src/core/store.ts'
 import { redisStore } from '../../src/redis.ts'
-import { ALL, begin, call, changes, idBeside, loaded, NOTE, ROTATION } from '../store-contract.ts'
+import { ALL, ALWAYS, begin, call, changes, idBeside, loaded, NOTE, ROTATION } from '../store-contract.ts'
 import { assertConsistent } from './consistency.ts'
 import { keysOf, newPrefix, useRedis } from './support.ts'
 
@@ -163,7 +163,7 @@ describe('fields of a later version', () => {
     const ref = await begin(store, { data: { a: '1' } })
     const { session } = keysOf(prefix, ref.id)
     await redis.client.hSet(session, { _later: 'x', device: 'laptop', roles: '["x"]' })
-    await store.commit(ref, changes({ replace: true, set: new Map([['b', '2']]) }), call())
+    await store.commit(ref, changes({ replace: true, set: new Map([['b', '2']]) }), ALWAYS, call())
     const { _later, device, roles, a, b } = await redis.client.hGetAll(session)
     assert.deepEqual([_later, device, roles, a, b], ['x', 'laptop', '["x"]', undefined, '2'])
   })

@@ -3,6 +3,7 @@ import { describe } from 'node:test'
 import { idOfToken, newToken } from '../../src/core/token.ts'
 import type { SessionStore } from '../../src/index.ts'
 import {
+  ALWAYS,
   begin,
   call,
   changes,
@@ -31,8 +32,8 @@ export function adoptionContract(open: Open): void {
       const commit = changes({ set: new Map([['late', 'x']]) })
       const replies = [
         await second.touch(ref, 0, 1, call()),
-        await second.commit(ref, commit, call()),
-        await second.update(ref, 'cart', 'tea', 'late', call()),
+        await second.commit(ref, commit, ALWAYS, call()),
+        await second.update(ref, 'cart', 'tea', 'late', ALWAYS, call()),
         await second.rotate(ref, idBeside(ref), ROTATION, call()),
         await second.seal(ref, 'other', 60_000, call()),
         await second.destroy(ref, NOTE, call()),

@@ -178,8 +178,8 @@ describe('logins and logouts over HTTP', { timeout: 60_000 }, () => {
 
       it('hand out the new token also where what came after the login could not be written', async (t) => {
         const store = bench.store(({ commit }) => ({
-          commit: (ref, changes, call) =>
-            changes.set.has('note') ? Promise.reject(new Error('away')) : commit(ref, changes, call),
+          commit: (ref, changes, touch, call) =>
+            changes.set.has('note') ? Promise.reject(new Error('away')) : commit(ref, changes, touch, call),
         }))
         const { visitor } = await opened(t, {
           sessions: bench.sessions({ store }),

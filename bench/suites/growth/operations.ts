@@ -1,4 +1,4 @@
-import type { SessionRef } from '../../../src/core/store.ts'
+import type { SessionRef, TouchRule } from '../../../src/core/store.ts'
 import { idOfToken, newTokenBeside } from '../../../src/core/token.ts'
 import { anyOf, CALL, CHANGE, NOTE, newSession, takeOne } from '../../support/calls.ts'
 import { ROLES, shortUserId } from '../../support/population.ts'
@@ -38,11 +38,14 @@ function revokeAll(count: number): Operation {
   }
 }
 
+/** As an application has it that says nothing of it. */
+const TOUCH: TouchRule = { longest: 60_000, parts: 20 }
+
 export const OPERATIONS: readonly Operation[] = [
   onOne('load', ({ store }, { id }) => store.load(id, null, CALL)),
   onOne('touch', ({ store }, ref) => store.touch(ref, 0, 1, CALL)),
-  onOne('commit', ({ store }, ref) => store.commit(ref, CHANGE, CALL)),
-  onOne('update', ({ store }, ref) => store.update(ref, 'page_views', '3', '3', CALL)),
+  onOne('commit', ({ store }, ref) => store.commit(ref, CHANGE, TOUCH, CALL)),
+  onOne('update', ({ store }, ref) => store.update(ref, 'page_views', '3', '3', TOUCH, CALL)),
   {
     name: 'create',
     share: 1,

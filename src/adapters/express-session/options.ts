@@ -1,8 +1,8 @@
 import { type Duration, durationOption } from '../../core/duration.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { Operations } from '../../core/operations.ts'
-import { readOptions } from '../../core/options.ts'
-import type { SessionStore } from '../../core/store.ts'
+import { readOptions, touchRule } from '../../core/options.ts'
+import type { SessionStore, TouchRule } from '../../core/store.ts'
 import { warnOnce } from '../../core/warn.ts'
 
 /** How long sessions live. */
@@ -16,8 +16,9 @@ export interface LifeOptions {
    */
   lifetime?: Duration
   /**
-   * A touch that would move the end of a session by less than this is left out, which saves the command that every request
-   * else costs; a session may then end that much earlier. Default 0: every touch is stored, as express-session documents.
+   * A request that would move the end of a session by less than this does not move it: nearly every read is one command then,
+   * and a session may end that much earlier. At most half of the time that the session has. Default: the smaller of 60 s and a
+   * twentieth of that time. 0: every request moves it, as with connect-redis.
    */
   touchInterval?: Duration
   /** Every call to Redis is answered or fails within this time. Default `'1s'`. */
@@ -31,7 +32,7 @@ export interface StoreSettings {
   readonly operations: Operations
   readonly ttl: number
   readonly lifetime: number | null
-  readonly touchInterval: number
+  readonly touch: TouchRule
 }
 
 /** Browsers keep no cookie for longer than 400 days (RFC 6265bis): after that nobody can come with it. */
@@ -50,7 +51,7 @@ export function readLifeOptions(options: LifeOptions, store: SessionStore): Stor
   for (const [name, instead] of Object.entries(ELSEWHERE)) {
     if (name in options) throw new ConfigError(`${name} is an option of connect-redis; remove it: ${instead}.`)
   }
-  const { ttl = '1d', touchInterval = 0, storeTimeout, maxValueBytes } = options
+  const { ttl = '1d', storeTimeout, maxValueBytes } = options
   const read: StoreSettings = {
     operations: new Operations(
       readOptions({
@@ -61,7 +62,7 @@ export function readLifeOptions(options: LifeOptions, store: SessionStore): Stor
     ),
     ttl: durationOption(ttl, 'ttl'),
     lifetime: options.lifetime === undefined ? null : durationOption(options.lifetime, 'lifetime'),
-    touchInterval: durationOption(touchInterval, 'touchInterval', 0),
+    touch: touchRule(options.touchInterval),
   }
   if (options.ttl !== undefined && read.lifetime !== null && read.ttl > read.lifetime) {
     throw new ConfigError('ttl must not be longer than lifetime.')

@@ -1,6 +1,7 @@
 import { ArgumentError, SessionEndedError, StoreError } from '../../core/errors.ts'
 import { NO_CHANGES, type Operations } from '../../core/operations.ts'
-import type { SessionRecord } from '../../core/store.ts'
+import { touchEvery } from '../../core/options.ts'
+import type { SessionRecord, TouchRule } from '../../core/store.ts'
 import { cookieFields, cookieOf, expiryOf } from './cookie-fields.ts'
 import { idOfHandle, isHandle } from './handles.ts'
 import { after, begun, type Difference, difference, isCookie, type Known, knownOf, whileUnderWay } from './known.ts'
@@ -13,6 +14,9 @@ export const REMEMBERED: number = 60 * 60 * 1000
 
 /** No idle timeout is longer, in milliseconds: ten years. */
 export const LONGEST_IDLE: number = 10 * 365 * 24 * 60 * 60 * 1000
+
+/** A write that leaves the end of the session where it is. */
+const NEVER: TouchRule = { longest: Number.MAX_SAFE_INTEGER, parts: 1 }
 
 /** A session as express-session and the like have it: the application's properties, and a cookie. */
 export type Plain = Record<string, unknown>
@@ -71,7 +75,7 @@ export class StoredSessions {
     const fields = cookieFields(cookie)
     const known = this.knownAs(id, session)
     const changes = cookieChanges(known, fields)
-    if (known !== null && this.#isSoon(id, known, changes, idleTimeout)) return
+    if (known !== null && isPlain(changes) && this.#isSoon(id, known, idleTimeout)) return
     try {
       await this.#commit(id, session, known, changes, idleTimeout)
     } catch (error) {
@@ -152,8 +156,12 @@ export class StoredSessions {
     changes: Difference,
     idleTimeout: number,
   ): Promise<void> {
-    const commit = () => this.#operations.commit({ id, userId: null }, { ...NO_CHANGES, ...changes, idleTimeout })
-    if (known === null) return void (await commit())
+    const ref = { id, userId: null }
+    const all = { ...NO_CHANGES, ...changes }
+    if (known === null) return void (await this.#operations.commit(ref, { ...all, idleTimeout }))
+    const staysAsLong = this.#isSoon(id, known, idleTimeout)
+    const commit = () =>
+      staysAsLong ? this.#operations.commit(ref, all, NEVER) : this.#operations.commit(ref, { ...all, idleTimeout })
     // Until the answer comes, and for good if none does, nobody knows what these fields hold: another set, by somebody who has
     // not waited for this one, writes them again.
     const underWay = whileUnderWay(known, changes)
@@ -163,7 +171,7 @@ export class StoredSessions {
     }
     try {
       const { lastAccessedAt } = await commit()
-      settle(after(known, changes, lastAccessedAt, idleTimeout))
+      settle(after(known, changes, lastAccessedAt, staysAsLong ? known.idleTimeout : idleTimeout))
     } catch (error) {
       if (!(error instanceof StoreError && error.outcome === 'unknown')) settle(known)
       throw error
@@ -177,14 +185,18 @@ export class StoredSessions {
     return Math.min(idleTimeout, this.#settings.lifetime ?? LONGEST_IDLE, LONGEST_IDLE)
   }
 
-  /** Whether a touch would change nothing but the end of the session, and that by less than `touchInterval`. */
-  #isSoon(id: string, known: Known, { set, remove }: Difference, idleTimeout: number): boolean {
+  /** Whether the end of the session would be moved by less than `touchInterval`. */
+  #isSoon(id: string, known: Known, idleTimeout: number): boolean {
     const now = this.#operations.settings.store.now(id)
-    const isPlain = remove.length === 0 && [...set.keys()].every((field) => field === EXPIRES_FIELD)
-    if (now === null || !isPlain) return false
+    if (now === null) return false
     const moved = now + idleTimeout - (known.lastAccessedAt + known.idleTimeout)
-    return Math.abs(moved) < this.#settings.touchInterval
+    return Math.abs(moved) < touchEvery(this.#settings, idleTimeout)
   }
+}
+
+/** Whether nothing changes but when the cookie expires. */
+function isPlain({ set, remove }: Difference): boolean {
+  return remove.length === 0 && [...set.keys()].every((field) => field === EXPIRES_FIELD)
 }
 
 /** What a session's hash holds, as one object. */
