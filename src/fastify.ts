@@ -9,7 +9,7 @@ import type { FastifyReplyLike, FastifyRequestLike } from './adapters/fastify-gu
 import { rememberMounted } from './adapters/mounted.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
 import { isActive, sessionKeeper } from './adapters/session-keeper.ts'
-import { Beside } from './core/beside.ts'
+import { createBeside } from './core/beside.ts'
 import type { Client, RequestState } from './core/request-state.ts'
 import type { Sessions } from './core/sessions.ts'
 
@@ -68,7 +68,7 @@ export function fastifySessions<Data>(
   options: FastifySessionsOptions = {},
 ): FastifySessionsPlugin {
   const { touch = always, serveAsVisitor = never, onError = logError } = options
-  const states = new Beside<RequestState>()
+  const states = createBeside<RequestState>()
   const onRequest: OnRequest = async (request, reply) => {
     const state = await sessions.openRequest(request, request.headers.cookie, {
       client: clientOf(request, touch),

@@ -1,4 +1,4 @@
-import { Beside } from '../core/beside.ts'
+import { createBeside } from '../core/beside.ts'
 
 type Next = (error?: unknown) => void
 type Request = object & { next?: Next }
@@ -20,7 +20,7 @@ interface Watch {
   told?: unknown
 }
 
-const watches = new Beside<Watch>()
+const watches = createBeside<Watch>()
 const watchedLayers = new WeakSet<object>()
 const watchful = Symbol('coatcheck')
 

@@ -1,4 +1,4 @@
-import { Beside } from '../core/beside.ts'
+import { createBeside } from '../core/beside.ts'
 import { CoatcheckError } from '../core/errors.ts'
 import { refusalOf } from './failure-answer.ts'
 
@@ -8,7 +8,7 @@ interface Watch {
   error: unknown
 }
 
-const watches = new Beside<Watch>()
+const watches = createBeside<Watch>()
 
 /**
  * Calls `onFailure` when a handler or a middleware further down throws. Hono puts what was thrown into `c.error`, before it asks

@@ -1,4 +1,4 @@
-import { Beside } from '../core/beside.ts'
+import { createBeside } from '../core/beside.ts'
 import { MountError } from '../core/errors.ts'
 import type { Subject } from '../core/guards.ts'
 import type { RequestState } from '../core/request-state.ts'
@@ -12,7 +12,7 @@ interface Mounted {
   readonly state: RequestState
 }
 
-const mounted = new Beside<Mounted[]>()
+const mounted = createBeside<Mounted[]>()
 
 /** For adapters: makes the session of a request known to guards, which are not told whose sessions they guard. */
 export function rememberMounted<Data>(request: object, sessions: Sessions<Data>, state: RequestState): void {

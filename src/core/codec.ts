@@ -37,6 +37,8 @@ export function encode(field: string, value: unknown): string {
   if (typeof value === 'string') {
     return isJson(value) || !value.isWellFormed() ? JSON.stringify(value) : value
   }
+  // As JSON.stringify has it, without the way there.
+  if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) return `${value}`
   try {
     const text = JSON.stringify(value, refuseUnfaithful)
     if (text !== undefined) {

@@ -18,7 +18,12 @@ export class RequestCounts {
 
   add(id: string, requests = 1): void {
     if (requests === 0) return
-    this.#recent.set(id, this.take(id) + requests)
+    let before = this.#recent.get(id)
+    if (before === undefined) {
+      before = this.#older.get(id) ?? 0
+      this.#older.delete(id)
+    }
+    this.#recent.set(id, before + requests)
     this.#timer ??= setTimeout(() => this.#turn(), this.#interval).unref()
   }
 

@@ -18,15 +18,22 @@ export const UNCHANGED: DataChanges = { set: new Map(), remove: [] }
 export class SessionData {
   /** The decoded data. */
   readonly values: Record<string, unknown> = {}
-  readonly #baseline = new Map<string, string>()
+  /** What the store holds, in whoever's spelling. */
+  readonly #baseline: Map<string, string>
   readonly #checker: DataChecker | null
 
   /** @throws DataError when the data does not fit the schema */
   constructor(fields: ReadonlyMap<string, string>, checker: DataChecker | null = null) {
     Object.defineProperty(this.values, '__proto__', { set: refuseProto })
     this.#checker = checker
+    if (checker === null) {
+      this.#baseline = new Map(fields)
+      for (const [field, text] of fields) this.values[field] = decode(text)
+      return
+    }
+    this.#baseline = new Map()
     const stored = decodeData(fields)
-    const { values, migrated } = checker?.read(stored) ?? { values: stored, migrated: false }
+    const { values, migrated } = checker.read(stored)
     Object.assign(this.values, values)
     // What the schema adds or converts is no change of the request; what migrate has changed is to be written.
     for (const [field, value] of Object.entries(migrated ? stored : values)) {
@@ -51,25 +58,28 @@ export class SessionData {
    * @throws FieldError for a name or value that cannot be stored; DataError for what does not fit the schema
    */
   changes(): DataChanges {
-    const all = new Map<string, string>()
-    const set = new Map<string, string>()
-    const remove: string[] = []
+    let set: Map<string, string> | undefined
+    let kept = 0
     for (const field of Object.keys(this.values)) {
       const text = this.#encoded(field)
       if (text === null) continue
-      all.set(field, text)
-      if (text === this.#baseline.get(field)) continue // guard: unchanged
+      if (this.#baseline.has(field)) kept++
+      if (this.#isStored(field, text)) continue // guard: unchanged
       checkField(field) // guard: field name
+      set ??= new Map()
       set.set(field, text)
     }
-    for (const field of this.#baseline.keys()) if (!all.has(field)) remove.push(field)
-    if (set.size > 0 || remove.length > 0) this.#checker?.checkWrite(all) // guard: schema
-    return { set, remove }
+    const isGone = (field: string) => this.#encoded(field) === null
+    const remove = kept === this.#baseline.size ? [] : [...this.#baseline.keys()].filter(isGone)
+    if (set === undefined && remove.length === 0) return UNCHANGED
+    this.#checker?.checkWrite(this.#all()) // guard: schema
+    return { set: set ?? UNCHANGED.set, remove }
   }
 
   /** Whether one field has changed. */
   changed(field: string): boolean {
-    return this.#encoded(field) !== (this.#baseline.get(field) ?? null)
+    const text = this.#encoded(field)
+    return text === null ? this.#baseline.has(field) : !this.#isStored(field, text)
   }
 
   /** Notes that these changes are in the store now. The values stay as they are: they may have changed again since. */
@@ -85,6 +95,21 @@ export class SessionData {
     } catch {
       return decode(text)
     }
+  }
+
+  /** Whether the store holds this text in a field, or another spelling of it. */
+  #isStored(field: string, text: string): boolean {
+    const stored = this.#baseline.get(field)
+    return stored === text || (stored !== undefined && encode(field, decode(stored)) === text)
+  }
+
+  #all(): Map<string, string> {
+    const all = new Map<string, string>()
+    for (const field of Object.keys(this.values)) {
+      const text = this.#encoded(field)
+      if (text !== null) all.set(field, text)
+    }
+    return all
   }
 
   /** `undefined` is no value: a field that holds it is as good as deleted. */

@@ -1,5 +1,5 @@
 import { Adoptions } from './adoptions.ts'
-import { Beside } from './beside.ts'
+import { createBeside } from './beside.ts'
 import { checkStore, type Finding } from './check.ts'
 import { decode, encode } from './codec.ts'
 import { clipLabel } from './device.ts'
@@ -55,7 +55,7 @@ export class Sessions<Data = Record<string, unknown>> {
   readonly #logins: Logins
   readonly #watches: Watches
   readonly #adoptions: Adoptions | null
-  readonly #ofRequest = new Beside<Session<Data>>()
+  readonly #ofRequest = createBeside<Session<Data>>()
   #closed = false
 
   /** @throws ConfigError */

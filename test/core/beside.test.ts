@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Beside } from '../../src/core/beside.ts'
+import { createBeside } from '../../src/core/beside.ts'
 import { createSessions } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
 
 test('what is beside an object is found by it, and by no other', () => {
-  const [first, second] = [new Beside<number>(), new Beside<number>()]
+  const [first, second] = [createBeside<number>(), createBeside<number>()]
   const object = {}
   first.set(object, 1)
   assert.equal(first.get(object), 1)
@@ -19,14 +19,14 @@ test('what is beside an object is found by it, and by no other', () => {
 })
 
 test('what inherits from an object is another one', () => {
-  const beside = new Beside<number>()
+  const beside = createBeside<number>()
   const object = {}
   beside.set(object, 1)
   assert.equal(beside.get(Object.create(object)), undefined)
 })
 
 test('it is in nobody’s way: no copy has it, and nobody sees it', () => {
-  const beside = new Beside<number>()
+  const beside = createBeside<number>()
   const object = { url: '/' }
   beside.set(object, 1)
   assert.equal(beside.get({ ...object }), undefined)
@@ -34,7 +34,7 @@ test('it is in nobody’s way: no copy has it, and nobody sees it', () => {
 })
 
 test('an object that takes no property has something beside it too', () => {
-  const beside = new Beside<number>()
+  const beside = createBeside<number>()
   for (const object of [Object.freeze({}), Object.preventExtensions({})]) {
     beside.set(object, 1)
     assert.equal(beside.get(object), 1)
