@@ -12,10 +12,16 @@ interface Deferral {
   holders: number
   /** What was asked for meanwhile. */
   asked: { error: Error | undefined } | undefined
-  readonly restore: () => void
+  /** The response that holds it first. */
+  readonly res: ServerResponse
+  /** Puts back what somebody else had there. */
+  readonly restore: (() => void) | undefined
 }
 
-const deferrals = new WeakMap<Carrier, Deferral>()
+/** Under which a carrier has its deferral. */
+const DEFERRAL = Symbol('coatcheck')
+
+type Deferrable = Carrier & { [DEFERRAL]?: Deferral | null }
 
 /**
  * Holds back `socket.destroy()` while a response waits for its commit. Express's last error handler destroys the socket when
@@ -25,15 +31,15 @@ const deferrals = new WeakMap<Carrier, Deferral>()
  */
 export function deferDestroy(res: ServerResponse): (complete: boolean) => void {
   // A pipelined response has no socket of its own before its turn comes; its request has.
-  const socket: Carrier | null = streamOf(res) ?? res.socket ?? res.req.socket
+  const socket: Deferrable | null = streamOf(res) ?? res.socket ?? res.req.socket
   if (!socket || socket.destroyed) return () => undefined
-  const deferral = deferrals.get(socket) ?? begin(socket, res)
+  const deferral = socket[DEFERRAL] ?? begin(socket, res)
   deferral.holders++
   return (complete) => {
     deferral.holders--
     if (deferral.holders > 0) return
-    deferrals.delete(socket)
-    deferral.restore()
+    socket[DEFERRAL] = null
+    deferral.restore?.()
     if (deferral.asked === undefined) return
     // To a client that has hung up nothing can be sent, and the end of that would never come.
     if (!complete || isDestroyed(res) || !socket.writable) {
@@ -51,18 +57,21 @@ function destroySoon(socket: Carrier): void {
   else socket.close()
 }
 
-function begin(socket: Carrier, res: ServerResponse): Deferral {
-  const destroy = (error?: Error) => {
-    deferral.asked ??= { error }
-    // Said in the head if it has not left yet, so that no client sends its next request into a closing connection.
-    res.shouldKeepAlive = false
-    return socket
-  }
-  const deferral: Deferral = {
-    holders: 0,
-    asked: undefined,
-    restore: override(socket, { destroy: { value: destroy } }),
-  }
-  deferrals.set(socket, deferral)
+function begin(socket: Deferrable, res: ServerResponse): Deferral {
+  const isTaken = Object.hasOwn(socket, 'destroy') && socket.destroy !== destroy
+  const restore = isTaken ? override(socket, { destroy: { value: destroy } }) : undefined
+  // It stays: a connection that it is put on and taken from with each request is slow for the rest of its life.
+  if (!isTaken) socket.destroy = destroy as Carrier['destroy']
+  const deferral: Deferral = { holders: 0, asked: undefined, res, restore }
+  socket[DEFERRAL] = deferral
   return deferral
+}
+
+function destroy(this: Deferrable, error?: Error): Carrier {
+  const deferral = this[DEFERRAL]
+  if (!deferral) return Object.getPrototypeOf(this).destroy.call(this, error)
+  deferral.asked ??= { error }
+  // Said in the head if it has not left yet, so that no client sends its next request into a closing connection.
+  deferral.res.shouldKeepAlive = false
+  return this
 }

@@ -1,10 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import { deferDestroy } from './defer-destroy.ts'
 import type { FailureAnswer } from './failure-answer.ts'
+import { freezeHead } from './freeze-head.ts'
 import { isDestroyed } from './http2.ts'
 import { override } from './override.ts'
 import { type Args, checkChunk, drop, type Method, ResponseExit } from './response-exit.ts'
-import { addSessionCookie, applyHead, checkStatus, freezeHead, headersSentError, nodeError } from './response-head.ts'
+import { addSessionCookie, applyHead, checkStatus, headersSentError, keepStatus, nodeError } from './response-head.ts'
 
 /** Under which a response has its first gate. */
 const GATE = Symbol('coatcheck')
@@ -156,6 +157,7 @@ export class ResponseGate {
   async #commitBeforeHead(commit: () => Promise<void>): Promise<void> {
     this.#phase = 'held'
     const thaw = freezeHead(this.#res, () => this.#ended)
+    const restoreStatus = keepStatus(this.#res)
     const releaseSocket = deferDestroy(this.#res)
     let failure: { error: unknown } | undefined
     try {
@@ -167,6 +169,7 @@ export class ResponseGate {
     }
     // Without a pause from here on: a call that slipped in between would be replayed, but not its changes committed.
     thaw()
+    restoreStatus()
     try {
       if (failure !== undefined) this.#refuse(failure.error)
       else {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
+import { createBeside } from '../core/beside.ts'
 import { streamOf } from './http2.ts'
-import { override } from './override.ts'
 
 /**
  * Puts what `writeHead(status, [message], [headers])` was given in place on the response, so that a header can still be
@@ -46,7 +46,7 @@ export function nodeError(Kind: ErrorConstructor, code: string, message: string)
 }
 
 /** The session cookies that a response carries; there are two when two sets of sessions serve one request. */
-const sessionCookies = new WeakMap<ServerResponse, string[]>()
+const sessionCookies = createBeside<string[]>()
 
 /** Adds a session cookie beside the cookies of the application. */
 export function addSessionCookie(res: ServerResponse, cookie: string): void {
@@ -63,25 +63,11 @@ export function replaceHead(res: ServerResponse, status: number, headers: Record
   for (const cookie of sessionCookies.get(res) ?? []) res.appendHeader('Set-Cookie', cookie) // guard: session cookies stay
 }
 
-/** Status and headers stay what they are, as if the head had left. Returns how to go on. */
-export function freezeHead(res: ServerResponse, ended: () => boolean): () => void {
+/** Status and message stay what they are. Returns how to put them back. */
+export function keepStatus(res: ServerResponse): () => void {
   const { statusCode } = res
   const message = streamOf(res) === undefined ? res.statusMessage : ''
-  const refuse = () => {
-    throw headersSentError('set')
-  }
-  const restore = override(res, {
-    headersSent: { get: () => true }, // guard: frozen head
-    writableEnded: { get: ended },
-    setHeader: { value: refuse },
-    setHeaders: { value: refuse },
-    appendHeader: { value: refuse },
-    removeHeader: { value: refuse },
-    // What asks for the head although `headersSent` says that it is gone (older compression middleware).
-    _implicitHeader: { value: () => undefined },
-  })
   return () => {
-    restore()
     res.statusCode = statusCode // guard: frozen status
     setMessage(res, message)
   }

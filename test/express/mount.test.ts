@@ -5,6 +5,7 @@ import type { NextFunction, Request, Response } from 'express'
 import { expressSessions } from '../../src/express.ts'
 import { MountError } from '../../src/index.ts'
 import { useBench } from '../adapter-contract.ts'
+import { eventually } from '../support/http.ts'
 import { openExpress } from './setup.ts'
 import { versions } from './versions.ts'
 
@@ -140,9 +141,9 @@ for (const version of versions) {
       assert.equal(reply.status, 200)
     })
 
-    it('leaves the connection as it was when two sets of sessions have held one response', async (t) => {
+    it('leaves a connection that can be destroyed, and puts no more on it, when two sets of sessions have held a response', async (t) => {
       const others = bench.sessions({ cookie: { secure: false, name: 'admin' } })
-      const overridden: boolean[] = []
+      const seen: { destroyed: boolean; destroy: unknown }[] = []
       const { visitor } = await openExpress(t, bench, version, {
         after(app, sessions) {
           app.use(expressSessions(others, { reqSession: false }))
@@ -150,7 +151,13 @@ for (const version of versions) {
             sessions.of(req).data.step = 1
             others.of(req).data.step = 2
             const { socket } = req
-            res.on('finish', () => setImmediate(() => overridden.push(Object.hasOwn(socket, 'destroy'))))
+            const look = () => {
+              const { destroy } = socket
+              // At the end it is.
+              if (req.query.destroy === 'yes') socket.destroy()
+              seen.push({ destroyed: socket.destroyed, destroy })
+            }
+            res.on('finish', () => setImmediate(look))
             res.json({})
           })
         },
@@ -158,7 +165,41 @@ for (const version of versions) {
       const ada = visitor()
       await ada.get('/')
       await ada.get('/')
-      assert.deepEqual(overridden, [false, false])
+      await ada.get('/?destroy=yes')
+      await eventually(() => seen.length === 3)
+      assert.deepEqual(
+        seen.map(({ destroyed }) => destroyed),
+        [false, false, true],
+      )
+      assert.equal(new Set(seen.map(({ destroy }) => destroy)).size, 1)
+    })
+
+    it('puts back what somebody else had put on the connection', async (t) => {
+      const destroyed: string[] = []
+      const { visitor } = await openExpress(t, bench, version, {
+        after(app, sessions) {
+          app.get('/', (req, res) => {
+            const { socket } = req
+            const { destroy } = socket
+            const theirs = function (this: typeof socket, error?: Error) {
+              destroyed.push('by theirs')
+              return destroy.call(this, error)
+            }
+            socket.destroy = theirs
+            sessions.of(req).data.step = 1
+            res.on('finish', () =>
+              setImmediate(() => {
+                destroyed.push(socket.destroy === theirs ? 'theirs' : 'another')
+                socket.destroy()
+              }),
+            )
+            res.json({})
+          })
+        },
+      })
+      await visitor().get('/')
+      await eventually(() => destroyed.length === 2)
+      assert.deepEqual(destroyed, ['theirs', 'by theirs'])
     })
 
     it('keeps the cookie of one set of sessions when the commit of the other fails', async (t) => {

@@ -1,0 +1,62 @@
+import type { ServerResponse } from 'node:http'
+import { override } from './override.ts'
+import { headersSentError } from './response-head.ts'
+
+/** Under which a frozen response has the answer to whether the application has ended it. */
+const ENDED = Symbol('coatcheck')
+
+type Freezable = ServerResponse & { [ENDED]?: (() => boolean) | null }
+
+/**
+ * The same for all responses, and they stay when the response has thawed: one that properties are taken from again is slow for
+ * the rest of its life, which cost a third of a write.
+ */
+const FROZEN: PropertyDescriptorMap & ThisType<Freezable> = {
+  headersSent: { get: whileFrozen('headersSent', () => true), configurable: true }, // guard: frozen head
+  writableEnded: { get: whileFrozen('writableEnded', (ended) => ended()), configurable: true },
+  setHeader: { value: refusing('setHeader'), writable: true, configurable: true },
+  setHeaders: { value: refusing('setHeaders'), writable: true, configurable: true },
+  appendHeader: { value: refusing('appendHeader'), writable: true, configurable: true },
+  removeHeader: { value: refusing('removeHeader'), writable: true, configurable: true },
+  // What asks for the head although `headersSent` says that it is gone (older compression middleware).
+  _implicitHeader: { value: calling('_implicitHeader', () => undefined), writable: true, configurable: true },
+}
+const NAMES = Object.keys(FROZEN)
+
+/** Status and headers stay what they are, as if the head had left, until the returned function is called. */
+export function freezeHead(res: Freezable, ended: () => boolean): () => void {
+  const before = res[ENDED] ?? null
+  // What somebody else has put there comes back.
+  const isTaken = NAMES.some((name) => Object.hasOwn(res, name))
+  const restore = isTaken ? override(res, FROZEN) : undefined
+  if (!isTaken) Object.defineProperties(res, FROZEN)
+  res[ENDED] = ended
+  return () => {
+    res[ENDED] = before
+    restore?.()
+  }
+}
+
+function whileFrozen(name: string, answer: (ended: () => boolean) => boolean) {
+  return function (this: Freezable): unknown {
+    const ended = this[ENDED]
+    return ended ? answer(ended) : below(this, name)
+  }
+}
+
+function refusing(name: string) {
+  return calling(name, () => {
+    throw headersSentError('set')
+  })
+}
+
+function calling(name: string, frozen: () => unknown) {
+  return function (this: Freezable, ...args: unknown[]): unknown {
+    return this[ENDED] ? frozen() : (below(this, name) as (...args: unknown[]) => unknown).apply(this, args)
+  }
+}
+
+/** What a response has from its class. */
+function below(res: Freezable, name: string): unknown {
+  return Reflect.get(Object.getPrototypeOf(res), name, res)
+}
