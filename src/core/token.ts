@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
+import { byteAt, first16 } from './base64url.ts'
 import { ArgumentError } from './errors.ts'
 import { isTag, tags } from './tags.ts'
 
@@ -16,12 +17,6 @@ const BASE64URL = /^[A-Za-z0-9_-]+$/
 const TOKEN_END = /[AEIMQUYcgkosw048]$/
 // Likewise 22 characters carry 132 bits, 16 bytes have 128: four low bits are zero.
 const ID_END = /[AQgw]$/
-const ID_HASH_CHARS = 22
-/** The last of them by its two high bits: the low ones are of the 17th byte. */
-const ID_LAST = 'AQgw'
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-/** By character code. Read with each request: a buffer made for it would cost more than the hash. */
-const VALUES: readonly number[] = Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)))
 
 /** A new token, in the partition of `userId`, or in a random one. */
 export function newToken(userId?: string | null): Token {
@@ -45,7 +40,7 @@ export function isToken(text: unknown): text is Token {
 /** The public id of a token's session: the partition's tag and the first 16 bytes of SHA-256 of the token string. */
 export function idOfToken(token: Token): string {
   const digest = hash('sha256', token, 'base64url')
-  return `${tags[partitionOfToken(token)]}${digest.slice(0, ID_HASH_CHARS - 1)}${ID_LAST[valueAt(digest, ID_HASH_CHARS - 1) >> 4]}`
+  return `${tags[partitionOfToken(token)]}${first16(digest)}`
 }
 
 /** Whether `text` has the form of a session id; what has not is never sent to the store. */
@@ -91,10 +86,5 @@ export function checkUserId(userId: unknown): string {
 }
 
 function partitionOfToken(token: Token): number {
-  return (valueAt(token, 0) << 2) | (valueAt(token, 1) >> 4)
-}
-
-/** The six bits of a character of base64url. */
-function valueAt(text: string, at: number): number {
-  return VALUES[text.charCodeAt(at)] as number
+  return byteAt(token, 0)
 }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { byteAt, first16 } from '../../core/base64url.ts'
 import { tags } from '../../core/tags.ts'
 
 /**
@@ -7,6 +8,6 @@ import { tags } from '../../core/tags.ts'
  * from the last byte of the digest: applications make session ids of any form (`genid`).
  */
 export function idOfSid(sid: string): string {
-  const digest = hash('sha256', sid, 'buffer')
-  return `${tags[digest[31] as number]}${digest.toString('base64url', 0, 16)}`
+  const digest = hash('sha256', sid, 'base64url')
+  return `${tags[byteAt(digest, 31)]}${first16(digest)}`
 }

@@ -1,3 +1,4 @@
+import { createBeside } from '../../core/beside.ts'
 import { ArgumentError, SessionEndedError, StoreError } from '../../core/errors.ts'
 import { NO_CHANGES, type Operations } from '../../core/operations.ts'
 import { touchEvery } from '../../core/options.ts'
@@ -28,7 +29,7 @@ export type Plain = Record<string, unknown>
 export class StoredSessions {
   readonly #settings: StoreSettings
   readonly #operations: Operations
-  readonly #known = new WeakMap<object, Known>()
+  readonly #known = createBeside<Known>()
 
   constructor(settings: StoreSettings) {
     this.#settings = settings
