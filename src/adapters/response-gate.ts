@@ -16,6 +16,8 @@ type Gated = ServerResponse & { [GATE]?: ResponseGate }
 export interface Gatekeeper {
   /** Looks for changes to commit, as of now. Returns how to commit them, or `null` if there is nothing to do. */
   prepare(): (() => Promise<void>) | null
+  /** Whether the head has to carry a cookie, as of now. */
+  readonly owesCookie: boolean
   /** The `Set-Cookie` line that the head has to carry, once. */
   takeCookie(): string | null
   /** The head is leaving now. */
@@ -95,9 +97,19 @@ export class ResponseGate {
     if (this.#phase === 'refused') return this.#res
     if (this.#phase === 'held' || this.#phase === 'ending') throw headersSentError('write') // guard: frozen head
     if (this.#phase === 'open') {
+      checkStatus(args[0])
+      const commit = this.#keeper.prepare()
+      // Node takes an array of pairs only from whoever has set no header before.
+      if (commit === null && !this.#keeper.owesCookie && !args.some(Array.isArray)) {
+        this.#exit.writeHead(args)
+        this.#headLeaves()
+        return this.#res
+      }
       // In place on the response, where a cookie can be added; handed on again, they would replace it.
       applyHead(this.#res, args)
       args = [this.#res.statusCode]
+      if (commit === null) this.#headLeaves()
+      else void this.#commitBeforeHead(commit) // guard: commit before the head
     }
     if (this.#mustWait()) this.#queue.push({ method: 'writeHead', args })
     else this.#exit.writeHead(args)

@@ -26,6 +26,9 @@ export function sessionKeeper(state: RequestState, facts: RequestFacts): Gatekee
         return () => Promise.reject(error)
       }
     },
+    get owesCookie() {
+      return state.owesCookie
+    },
     takeCookie() {
       if (state.owesCookie) warnOfPlainHttp(state, facts)
       return state.takeCookie()
