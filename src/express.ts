@@ -87,13 +87,25 @@ export function expressSessions<Data>(
         }),
       )
     }
-    sessions
-      .openRequest(req, req.headers.cookie, {
+    const go = (state: RequestState) => {
+      try {
+        attach(state)
+      } catch (error) {
+        return next(error)
+      }
+      next()
+    }
+    let opened: RequestState | Promise<RequestState>
+    try {
+      opened = sessions.openRequest(req, req.headers.cookie, {
         client: clientOf(req, touch),
         serveAsVisitor: () => serveAsVisitor(req),
       })
-      .then(attach)
-      .then(() => next(), next)
+    } catch (error) {
+      return next(error)
+    }
+    if (opened instanceof Promise) void opened.then(go, next)
+    else go(opened)
   }
 }
 

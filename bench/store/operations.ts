@@ -56,7 +56,7 @@ export function operationsOn(world: World): Record<StoreOperation, (n: number) =
   const { sessions, tokens, users } = world
   const token = (n: number) => tokens[n % tokens.length] as string
   const user = (n: number) => sessions.user(users[n % users.length] as string)
-  const open = (n: number): Promise<RequestState> => sessions.openRequest({}, `sid=${token(n)}`)
+  const open = async (n: number): Promise<RequestState> => sessions.openRequest({}, `sid=${token(n)}`)
   return {
     load: (n) => sessions.peek(token(n)),
     touch: (n) => sessions.touch(token(n)),

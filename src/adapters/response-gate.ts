@@ -17,7 +17,7 @@ export interface Gatekeeper {
   /** Looks for changes to commit, as of now. Returns how to commit them, or `null` if there is nothing to do. */
   prepare(): (() => Promise<void>) | null
   /** Whether the head has to carry a cookie, as of now. */
-  readonly owesCookie: boolean
+  owesCookie(): boolean
   /** The `Set-Cookie` line that the head has to carry, once. */
   takeCookie(): string | null
   /** The head is leaving now. */
@@ -100,7 +100,7 @@ export class ResponseGate {
       checkStatus(args[0])
       const commit = this.#keeper.prepare()
       // Node takes an array of pairs only from whoever has set no header before.
-      if (commit === null && !this.#keeper.owesCookie && !args.some(Array.isArray)) {
+      if (commit === null && !this.#keeper.owesCookie() && !args.some(Array.isArray)) {
         this.#exit.writeHead(args)
         this.#headLeaves()
         return this.#res

@@ -26,7 +26,7 @@ export function sessionKeeper(state: RequestState, facts: RequestFacts): Gatekee
         return () => Promise.reject(error)
       }
     },
-    get owesCookie() {
+    owesCookie() {
       return state.owesCookie
     },
     takeCookie() {

@@ -2,7 +2,7 @@ import type { Adoptions } from './adoptions.ts'
 import { SessionEndedError, StoreError } from './errors.ts'
 import type { Operations } from './operations.ts'
 import { type Client, type Opened, RequestState, UNKNOWN_CLIENT } from './request-state.ts'
-import { idOfToken } from './token.ts'
+import { idOfToken, type Token } from './token.ts'
 import { warnOnce } from './warn.ts'
 
 /** What an adapter tells of a request. */
@@ -15,15 +15,15 @@ export interface OpenOptions {
 }
 
 /**
- * Reads the session that a `Cookie` header names: no command without a canonical token, one command with it. Where that leads
- * to none, sessions of another library may be adopted. A rotation that is due is done.
+ * Reads the session that a `Cookie` header names: no command without a canonical token, and no wait; one command with it. Where
+ * that leads to none, sessions of another library may be adopted. A rotation that is due is done.
  */
-export async function openRequest(
+export function openRequest(
   operations: Operations,
   cookieHeader: string | undefined,
   { client = UNKNOWN_CLIENT, cookies = true, serveAsVisitor }: OpenOptions = {},
   adoptions: Adoptions | null = null,
-): Promise<RequestState> {
+): RequestState | Promise<RequestState> {
   // Before anything is awaited: what happens while the session is read has happened after the request came.
   const asked = {
     client,
@@ -32,8 +32,21 @@ export async function openRequest(
     headSent: !cookies,
     ...(adoptions !== null && { endOld: () => adoptions.end(cookieHeader) }),
   }
+  const token = operations.settings.cookie.read(cookieHeader)
+  if (token === null && adoptions === null) return new RequestState(operations, null, asked) // guard: no token
+  return opened(operations, token, cookieHeader, asked, adoptions, serveAsVisitor)
+}
+
+async function opened(
+  operations: Operations,
+  token: Token | null,
+  cookieHeader: string | undefined,
+  asked: Asked,
+  adoptions: Adoptions | null,
+  serveAsVisitor: OpenOptions['serveAsVisitor'],
+): Promise<RequestState> {
   try {
-    return await open(operations, cookieHeader, asked, adoptions)
+    return await open(operations, token, cookieHeader, asked, adoptions)
   } catch (error) {
     if (!(error instanceof StoreError) || serveAsVisitor?.() !== true) throw error
     return new RequestState(operations, null, { ...asked, failure: error })
@@ -48,12 +61,12 @@ interface Asked extends Opened {
 
 async function open(
   operations: Operations,
+  token: Token | null,
   cookieHeader: string | undefined,
   asked: Asked,
   adoptions: Adoptions | null,
 ): Promise<RequestState> {
   const { client, cookies } = asked
-  const token = operations.settings.cookie.read(cookieHeader)
   const id = token === null ? null : idOfToken(token)
   const record = id === null ? null : await operations.load(id, true)
   if (record === null && adoptions !== null) {
@@ -64,7 +77,7 @@ async function open(
       return new RequestState(operations, adopted.record, { ...asked, ...how })
     }
   }
-  if (token === null) return new RequestState(operations, null, asked) // guard: no token
+  if (token === null) return new RequestState(operations, null, asked)
   const superseded = record !== null && record.id !== id
   const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
   if (!cookies) return state // guard: no cookie for the new token

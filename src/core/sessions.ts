@@ -311,12 +311,20 @@ export class Sessions<Data = Record<string, unknown>> {
     await this.#operations.close()
   }
 
-  /** For adapters: opens the session of a request and makes it known to {@link Sessions.of}. @internal */
-  async openRequest(request: object, cookieHeader: string | undefined, options?: OpenOptions): Promise<RequestState> {
+  /** For adapters: opens the session of a request, a visitor's at once, and makes it known to {@link Sessions.of}. @internal */
+  openRequest(
+    request: object,
+    cookieHeader: string | undefined,
+    options?: OpenOptions,
+  ): RequestState | Promise<RequestState> {
     if (this.#ofRequest.get(request) !== undefined) {
       throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
     }
-    const state = await openRequest(this.#open, cookieHeader, options, this.#adoptions)
+    const opened = openRequest(this.#open, cookieHeader, options, this.#adoptions)
+    return opened instanceof Promise ? opened.then((state) => this.#of(request, state)) : this.#of(request, opened)
+  }
+
+  #of(request: object, state: RequestState): RequestState {
     this.#ofRequest.set(request, new Session<Data>(state, this.#logins))
     return state
   }

@@ -490,7 +490,7 @@ describe('the session of a request object', () => {
     assert.throws(() => sessions.of(req), { code: 'ERR_MOUNT', message: /mount/ })
     await sessions.openRequest(req, undefined)
     assert.equal(sessions.of(req), sessions.of(req))
-    await assert.rejects(sessions.openRequest(req, undefined), { code: 'ERR_MOUNT', message: /twice/ })
+    await assert.rejects(async () => sessions.openRequest(req, undefined), { code: 'ERR_MOUNT', message: /twice/ })
     assert.throws(() => sessions.of({}), { code: 'ERR_MOUNT' })
     assert.throws(() => createSessions({ store: testStore() }).of(req), { code: 'ERR_MOUNT' })
     await pause(0)

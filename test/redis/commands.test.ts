@@ -77,7 +77,7 @@ describe('the commands of each operation', () => {
   it('are none for a request without a token, one for one with an unknown token', async () => {
     const { store, prefix, commandsOf } = await start()
     const operations = new Operations(readOptions({ store }))
-    const request = (header?: string) => commandsOf(() => openRequest(operations, header))
+    const request = (header?: string) => commandsOf(async () => openRequest(operations, header))
     assert.deepEqual(await request(), [])
     assert.deepEqual(await request('theme=dark'), [])
     assert.deepEqual(await request('__Host-sid=nonsense'), [])
