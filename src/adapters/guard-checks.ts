@@ -20,19 +20,19 @@ type RolesAnd<Options> = readonly [string, ...string[]] | readonly [string, ...s
 
 export function checkUser<Data>({ sessions }: Whose<Data>): Check {
   const decide = guards.requireUser()
-  return (req) => decide(guardedOf(req, sessions).subject)
+  return (req) => decide(guardedOf(req, sessions).subject())
 }
 
 /** @throws ConfigError */
 export function checkRole<Data>(roles: readonly string[], { sessions }: Whose<Data>): Check {
   const decide = guards.requireRole(...roles)
-  return (req) => decide(guardedOf(req, sessions).subject)
+  return (req) => decide(guardedOf(req, sessions).subject())
 }
 
 /** @throws ConfigError */
 export function checkRecentLogin<Data>(maxAge: Duration, { sessions }: Whose<Data>): Check {
   const decide = guards.requireRecentLogin(maxAge)
-  return (req) => decide(guardedOf(req, sessions).subject)
+  return (req) => decide(guardedOf(req, sessions).subject())
 }
 
 /** @throws ConfigError */
