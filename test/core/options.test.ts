@@ -14,7 +14,7 @@ describe('the options', () => {
       {
         idleTimeout: 30 * 60_000,
         lifetime: 12 * 3_600_000,
-        touchInterval: null,
+        touch: { longest: 60_000, parts: 20 },
         storeTimeout: 1000,
         rotationGrace: 10_000,
         reuseWindow: 3_600_000,

@@ -9,9 +9,13 @@ import { ENDED, keyOf, newStore, read } from './support.ts'
 
 describe('express-session on Express 5', () => {
   const redis = useRedis()
-  const open = () => {
+  const open = (options: object = {}) => {
     const prefix = newPrefix()
-    return { prefix, store: newStore(redis.client, { prefix }), keys: () => redis.client.keys(`${prefix}*`) }
+    return {
+      prefix,
+      store: newStore(redis.client, { prefix, ...options }),
+      keys: () => redis.client.keys(`${prefix}*`),
+    }
   }
 
   it('stores a session that nobody has written to with saveUninitialized, and only then', async (t) => {
@@ -64,7 +68,7 @@ describe('express-session on Express 5', () => {
 
   for (const rolling of [true, false]) {
     it(`${rolling ? 'sends the cookie with every response' : 'moves only the end in the store'} (rolling: ${rolling})`, async (t) => {
-      const { store, prefix } = open()
+      const { store, prefix } = open({ touchInterval: 0 })
       const routes = await openApp(
         t,
         store,

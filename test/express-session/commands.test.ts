@@ -58,7 +58,7 @@ describe('the commands of a request', () => {
   }
 
   it('are none without a session, one to read, and one for what then becomes of it', async (t) => {
-    const { visitor, commandsOf, errors } = await open(t)
+    const { visitor, commandsOf, errors } = await open(t, {}, { touchInterval: 0 })
     const one = visitor()
     assert.deepEqual(await commandsOf(() => one.get('/')), [])
     assert.deepEqual(await commandsOf(() => one.get('/', { cookie: 'connect.sid=s%3Aforged.nonsense' })), [])
@@ -72,18 +72,25 @@ describe('the commands of a request', () => {
     assert.deepEqual(errors, [])
   })
 
-  it('are one for a request that only reads, with `touchInterval`', async (t) => {
+  it('are one for a request that only reads, until its touch is due', async (t) => {
     for (const cookie of [{}, { maxAge: 600_000 }]) {
-      const { visitor, commandsOf } = await open(t, { cookie }, { touchInterval: '1m' })
+      const { visitor, commandsOf } = await open(t, { cookie })
       const one = visitor()
       await one.post('/set/a')
       for (let i = 0; i < 3; i++) assert.deepEqual(await commandsOf(() => one.get('/')), ['HGETALL'])
       assert.deepEqual(await commandsOf(() => one.post('/set/b')), ['HGETALL', 'commit'])
+      assert.deepEqual(await commandsOf(() => one.get('/')), ['HGETALL'])
     }
+    const { visitor, commandsOf } = await open(t, { cookie: { maxAge: 600_000 } }, { touchInterval: 1 })
+    const one = visitor()
+    await one.post('/set/a')
+    const since = Date.now()
+    await eventually(() => Date.now() > since + 5)
+    assert.deepEqual(await commandsOf(() => one.get('/')), ['HGETALL', 'commit'])
   })
 
   it('write only what has changed', async (t) => {
-    const { prefix, visitor } = await open(t, { resave: true, cookie: { maxAge: 600_000 } })
+    const { prefix, visitor } = await open(t, { resave: true, cookie: { maxAge: 600_000 } }, { touchInterval: 0 })
     const one = visitor()
     await one.post('/set/a')
     const key = keyOf(prefix, sidOf(one))
@@ -92,8 +99,8 @@ describe('the commands of a request', () => {
       await run()
       const [, commit = []] = await observed.sent()
       const count = Number(commit[2])
-      // After the keys: user, monitoring, id, idle timeout, replace, requests, and then what is set.
-      const set = commit.slice(3 + count + 6)
+      // After the keys: user, monitoring, id, idle timeout, replace, requests, when a touch is due, and then what is set.
+      const set = commit.slice(3 + count + 8)
       return set.slice(1, 1 + 2 * Number(set[0])).filter((_, i) => i % 2 === 0)
     }
     assert.deepEqual(await changedBy(() => one.post('/set/b')), ['value', '_expires'])

@@ -41,9 +41,13 @@ export class Sessions {
     return this.from + sid
   }
 
-  /** Whichever of these keys there are expire so soon. */
+  /** Whichever of these keys there are expire so soon, as if nobody had come with the session for long. */
   async expireIn(ms: number, keys: readonly string[]): Promise<void> {
-    for (const key of keys) await this.#client.pExpire(key, ms)
+    for (const key of keys) {
+      if ((await this.#client.pExpire(key, ms)) === 0 || (await this.#client.type(key)) !== 'hash') continue
+      const idleTimeout = Number(await this.#client.hGet(key, 'session_ttl')) * 1000
+      await this.#client.hSet(key, 'last_accessed_at', String(Math.round(Date.now() + ms - idleTimeout)))
+    }
   }
 
   /** How long the last of these keys lives, in milliseconds. */

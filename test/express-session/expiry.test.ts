@@ -131,6 +131,99 @@ describe('the end of a session', () => {
   })
 })
 
+describe('a request', () => {
+  const redis = useRedis()
+
+  /** A session that is as old as a test says, and what a request does with it that has just read it. */
+  async function open(cookie: () => object, options: Omit<CoatcheckStoreOptions, 'client'> = {}) {
+    const prefix = newPrefix()
+    const store = newStore(redis.client, { prefix, ...options })
+    const key = keyOf(prefix, 's')
+    await store.set('s', plain({ n: 0 }, cookie()))
+    let n = 0
+    return {
+      /** Milliseconds until Redis ends it. */
+      left: () => redis.client.pTTL(key),
+      end: () => redis.client.pExpireTime(key),
+      /** As if nobody had come with it for so much longer. */
+      async age(ms: number) {
+        await redis.client.hIncrBy(key, 'last_accessed_at', -ms)
+        await redis.client.pExpireAt(key, (await redis.client.pExpireTime(key)) - ms)
+      },
+      async touch() {
+        const session = await read(store, 's')
+        session.cookie = cookie() as never
+        await store.touch('s', session)
+      },
+      async set() {
+        const session = await read(store, 's')
+        session.n = ++n
+        session.cookie = cookie() as never
+        await store.set('s', session)
+        assert.equal((await read(store, 's')).n, n)
+      },
+    }
+  }
+  const withBrowser = () => new Cookie()
+  const HOUR = 3_600_000
+
+  for (const deed of ['set', 'touch'] as const) {
+    for (const [what, cookie, whole, options, every] of [
+      ['a minute, where it has a day', withBrowser, DAY, {}, 60_000],
+      ['a minute, where its cookie has an hour (maxAge)', () => lasting(HOUR), HOUR, {}, 60_000],
+      ['a twentieth of the time it has', () => lasting(600_000), 600_000, {}, 30_000],
+      ['as long as `touchInterval` says', withBrowser, DAY, { touchInterval: '10m' }, 600_000],
+      ['half of the time it has', () => lasting(60_000), 60_000, { touchInterval: '10m' }, 30_000],
+    ] as const) {
+      it(`moves the end by a ${deed} when that is due: after ${what}`, async () => {
+        const one = await open(cookie, options)
+        await one.age(every - 10_000)
+        const before = await one.end()
+        await one[deed]()
+        assert.equal(await one.end(), before)
+        await one.age(10_000)
+        await one[deed]()
+        const left = await one.left()
+        assert.ok(left <= whole && left > whole - 10_000, `${left} ms`)
+      })
+    }
+
+    it(`moves the end by every ${deed} with \`touchInterval: 0\``, async () => {
+      for (const cookie of [withBrowser, () => lasting(60_000)]) {
+        const one = await open(cookie, { touchInterval: 0 })
+        const before = await one.end()
+        await one.age(5)
+        await one[deed]()
+        assert.ok((await one.end()) >= before)
+      }
+    })
+  }
+
+  it('never moves the end past that of a cookie that expires at a fixed time', async () => {
+    const expires = new Date(Date.now() + 60_000)
+    const one = await open(() => ({ originalMaxAge: 60_000, expires }))
+    const first = await one.end()
+    assert.ok(Math.abs(first - expires.getTime()) < 5000)
+    for (let i = 0; i < 5; i++) {
+      await one.set()
+      await one.touch()
+      assert.equal(await one.end(), first)
+    }
+  })
+
+  it('moves the end at once, where its cookie is to last for longer or not as long', async () => {
+    let ms = 60_000
+    const one = await open(() => lasting(ms))
+    for (const deed of ['set', 'touch'] as const) {
+      for (ms of [120_000, 30_000]) {
+        await one[deed]()
+        const left = await one.left()
+        assert.ok(left <= ms && left > ms - 10_000, `${left} ms, not ${ms}`)
+      }
+    }
+  })
+})
+
 describe('a touch', () => {
   const redis = useRedis()
 

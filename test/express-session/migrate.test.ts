@@ -180,7 +180,7 @@ describe('migrate', () => {
 
   it('ends the copy with the session: by destroy, and by a cookie that has expired', async () => {
     const sessions = new Sessions(redis.client)
-    const store = sessions.ours()
+    const store = sessions.ours({ touchInterval: 0 })
     const ends: Record<string, (sid: string, found: SessionData) => Promise<void>> = {
       destroy: (sid) => store.destroy(sid),
       'set with a cookie that has expired': (sid, found) => store.set(sid, { ...found, cookie: cookieOf(-1) }),

@@ -142,7 +142,7 @@ describe('when Redis', () => {
 
   it('holds something else under the key, that is no session, and stays', async () => {
     const prefix = newPrefix()
-    const store = newStore(redis.client, { prefix })
+    const store = newStore(redis.client, { prefix, touchInterval: 0 })
     for (const [sid, put] of [
       ['list', (key: string) => redis.client.rPush(key, 'x')],
       ['text', (key: string) => redis.client.set(key, 'x')],

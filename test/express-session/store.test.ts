@@ -139,7 +139,7 @@ describe('the store', () => {
   })
 
   it('brings no session back that has ended, whoever sets or touches it', async () => {
-    const { store, prefix } = open()
+    const { store, prefix } = open({ touchInterval: 0 })
     await store.set('s', plain({ a: 1 }))
     const known = await read(store, 's')
     await store.destroy('s')

@@ -124,7 +124,7 @@ describe('an index that somebody has put something else in place of', () => {
 
   it('makes a write fail, never seem to have been done', async () => {
     const prefix = newPrefix()
-    const sessions = open(redisStore(redis.client, { prefix }))
+    const sessions = open(redisStore(redis.client, { prefix }), { touchInterval: 0 })
     const { token } = await sessions.create({ name: 'Ada' })
     for (const tag of tags)
       await redis.client.set(`${prefix}{${tag}}:seen`, 'x', { expiration: { type: 'EX', value: 60 } })
