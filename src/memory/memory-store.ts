@@ -127,7 +127,8 @@ class MemoryStore implements SessionStore, CheckableStore {
 
   async write(id: string, set: ReadonlyMap<string, string>): Promise<boolean> {
     const found = this.#entries.find(id)
-    if (found.status !== 'ok') return false
+    // A seal that has lapsed is left to `commit` too, as with Redis.
+    if (found.status !== 'ok' || found.record.fields.has('_sealed_until')) return false
     const fields = new Map([...found.record.fields, ...set])
     this.#entries.put(id, fields, this.#entries.expiry(id))
     return true

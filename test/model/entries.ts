@@ -10,6 +10,8 @@ export interface Living extends Details {
   readonly lastAccessedAt: number
   readonly authenticatedAt: number | null
   readonly rotatedAt: number | null
+  /** Whether a login that died has left a seal on it, lapsed by now. */
+  readonly bearsSeal: boolean
   readonly data: ReadonlyMap<string, unknown>
 }
 
@@ -45,11 +47,11 @@ export function expiryOf({
 
 /** As it is listed. */
 export function listed(session: Handle, living: Living): Listed {
-  const { data: _, rotatedAt: __, remembered: ___, ...rest } = living
+  const { data: _, rotatedAt: __, remembered: ___, bearsSeal: ____, ...rest } = living
   return { session, ...rest, expiresAt: expiryOf(living) }
 }
 
-/** How long after an access a load counts as one again. */
+/** How long after an access a load or a write counts as one again. */
 export function touchEvery({ touchInterval }: Rules, idleTimeout: number): number {
   return touchInterval === undefined ? Math.min(60_000, idleTimeout / 20) : Math.min(touchInterval, idleTimeout / 2)
 }

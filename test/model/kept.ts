@@ -1,4 +1,4 @@
-import { type Details, expiryOf, type Living, type Stored, type Tombstone } from './entries.ts'
+import { type Details, expiryOf, type Living, type Stored, type Tombstone, touchEvery } from './entries.ts'
 import { type Handle, Refused, type Rules, type Told, type Who } from './operations.ts'
 
 /** A session to begin. */
@@ -99,6 +99,13 @@ export class Kept {
     this.change(session, { ...changes, lastAccessedAt: this.now })
   }
 
+  /** Something is written to a session: if the last access is long enough ago, that is one. */
+  protected written(session: Handle, changes: Partial<Living>): void {
+    const { lastAccessedAt, idleTimeout } = this.of(session)
+    if (this.now - lastAccessedAt >= touchEvery(this.rules, idleTimeout)) this.access(session, changes)
+    else this.change(session, changes)
+  }
+
   /**
    * Begins a session.
    * @param begun when the attempt to do so began
@@ -119,7 +126,7 @@ export class Kept {
       for (const one of rest.slice(0, Math.max(0, rest.length - limit + 1))) ended.push([one, 'evicted', 'limit'])
     }
     for (const [one, type, cause] of ended) this.end(one, type, cause)
-    const times = { createdAt: now, lastAccessedAt: now, deadline: now + lifetime, rotatedAt: null }
+    const times = { createdAt: now, lastAccessedAt: now, deadline: now + lifetime, rotatedAt: null, bearsSeal: false }
     return this.#entries.push({ ...session, ...times, authenticatedAt: userId === null ? null : now }) - 1
   }
 

@@ -203,14 +203,17 @@ export class Model extends Outside implements Operations {
   }
 
   held(who: Who): string[] {
-    if (this.follow(who) === null) return ['ended']
-    return ['ok', ...Array(5).fill('sealed'), 'lapsed', 'ended', 'sealed', 'ended', 'ok']
+    const session = this.follow(who)
+    if (session === null) return ['ended']
+    this.change(session, { bearsSeal: false })
+    return ['ok', ...Array(5).fill('sealed'), 'unsure', 'lapsed', 'ended', 'sealed', 'ended', 'ok']
   }
 
   #abandoned: Handle | null = null
 
   abandon(who: Who): boolean {
     this.#abandoned = this.sealed = this.follow(who)
+    if (this.#abandoned !== null) this.change(this.#abandoned, { bearsSeal: true })
     return this.#abandoned !== null
   }
 
@@ -240,8 +243,14 @@ export class Model extends Outside implements Operations {
     }
     const session = this.follow(request.session)
     if (session === null) throw new Refused('ERR_SESSION_ENDED')
-    this.access(session, { data: changed(this.of(session).data, changes) })
+    const { bearsSeal, data } = this.of(session)
+    const isFresh = this.now - known.lastAccessedAt < touchEvery(this.rules, known.idleTimeout)
+    // Then nothing is looked at but whether the session is there, and nothing heard of what others have done to it.
+    const isPlain = isFresh && changes.remove.length === 0 && session === request.session && !bearsSeal
+    if (isPlain) this.change(session, { data: changed(data, changes) })
+    else this.written(session, { data: changed(data, changes) })
     this.#goesOn(request, session, { data: changed(known.data, changes) })
+    if (isPlain) request.known = { ...(request.known as Living), lastAccessedAt: known.lastAccessedAt }
   }
 
   /** Fails soft, and looks at the session again. */

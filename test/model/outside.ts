@@ -50,14 +50,14 @@ export class Outside extends Kept {
 
   set(who: Who, data: Data): void {
     const own = checked(data)
-    this.access(this.#session(who), { data: own })
+    this.written(this.#session(who), { data: own })
   }
 
   update(who: Who, field: string, change: (current: unknown) => unknown): unknown {
     checkField(field)
-    // That the change threw is said only where there is a session, which has been accessed all the same.
+    // That the change threw is said only where there is a session, which has been written to all the same.
     const session = this.#session(who)
-    this.access(session)
+    this.written(session, {})
     const data = new Map(this.of(session).data)
     const next = checked({ [field]: change(structuredClone(data.get(field))) })
     if (next.has(field)) data.set(field, next.get(field))
@@ -76,7 +76,7 @@ export class Outside extends Kept {
     if (!Number.isInteger(value) || Math.abs(Number(value)) >= 1e21) throw new Refused('ERR_FIELD_NOT_INTEGER', field)
     const sum = Number(value) + by
     if (!Number.isSafeInteger(value) || !Number.isSafeInteger(sum)) throw new Refused('ERR_FIELD_RANGE', field)
-    this.access(session, { data: new Map(data).set(field, sum) })
+    this.written(session, { data: new Map(data).set(field, sum) })
     return sum
   }
 

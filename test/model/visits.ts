@@ -102,6 +102,7 @@ export class VisitSide extends StoreSide implements InTime<Operations> {
       () => store.update(ref, 'n', null, '1', ALWAYS, CALL),
       () => store.rotate(ref, ref.id.replace(/.{3}$/, 'xxw'), rotation, CALL),
       () => store.seal(ref, 'yours', 60_000, CALL),
+      async () => ({ status: (await store.write(ref.id, new Map([['n', '1']]), CALL)) ? 'ok' : 'unsure' }),
       () => store.release(ref, 'yours', null, NOTE, CALL),
       () => store.seal(ref, 'yours', 0, CALL),
       () => store.touch(ref, NEVER_DUE, 0, CALL),

@@ -105,16 +105,39 @@ describe('the commands of each operation', () => {
       state.data.born = 1906
       await state.commit()
     })
-    const commit = ['EVALSHA', scripts.commit.sha1, '4', session, ...indexes, '', '1', id]
     assert.deepEqual(write, [
       ['HGETALL', session],
-      [...commit, '', '', '1', '2', 'name', 'Grace', 'born', '1906', '0', '0'],
+      ['EVALSHA', scripts.write.sha1, '1', session, 'name', 'Grace', 'born', '1906'],
+    ])
+
+    // What is more than to set fields goes by the whole commit, and with it the requests that were counted.
+    const commit = ['EVALSHA', scripts.commit.sha1, '4', session, ...indexes, '', '1', id]
+    const more = await commandsOf(async () => {
+      const state = await openRequest(operations, cookie)
+      state.data.name = 'Ada'
+      delete state.data.born
+      await state.commit()
+    })
+    assert.deepEqual(more, [
+      ['HGETALL', session],
+      [...commit, '', '', '2', '60000', '2', '1', 'name', 'Ada', '1', 'born', '0'],
     ])
 
     const due = open(store, { touchInterval: 0 })
     assert.deepEqual(await commandsOf(() => due.load(token)), [
       ['HGETALL', session],
       ['EVALSHA', scripts.touch.sha1, '4', session, ...indexes, '', '1', id, '0', '1'],
+    ])
+    // A write to a session of which a touch is due is that as well.
+    const always = new Operations(readOptions({ store, touchInterval: 0 }))
+    const touching = await commandsOf(async () => {
+      const state = await openRequest(always, cookie)
+      state.data.name = 'Grace'
+      await state.commit()
+    })
+    assert.deepEqual(touching, [
+      ['HGETALL', session],
+      [...commit, '', '', '1', '0', '2', '1', 'name', 'Grace', '0', '0'],
     ])
     assert.deepEqual(await commandsOf(() => sessions.load(token)), [['HGETALL', session]])
   })
@@ -174,10 +197,24 @@ describe('the commands of each operation', () => {
         const expected = userId === null ? [first] : [first, script(name, ...args)]
         assert.deepEqual(await commandsOf(run), expected)
       }
+      // After a minute, and at the latest half of the idle timeout.
+      const due = ['60000', '2']
       await acts(() => sessions.touch(token), 'touch', '0', '0')
-      await acts(() => sessions.set(token, { views: 1 }), 'commit', '', '1', '0', '1', 'views', '1', '0', '0')
-      await acts(() => sessions.increment(token, 'views', 2), 'commit', '', '', '0', '0', '0', '1', 'views', '2')
-      await acts(() => sessions.setIdleTimeout(token, 1500), 'commit', '1.5', '', '0', '0', '0', '0')
+      await acts(() => sessions.set(token, { views: 1 }), 'commit', '', '1', '0', ...due, '1', 'views', '1', '0', '0')
+      await acts(
+        () => sessions.increment(token, 'views', 2),
+        'commit',
+        '',
+        '',
+        '0',
+        ...due,
+        '0',
+        '0',
+        '1',
+        'views',
+        '2',
+      )
+      await acts(() => sessions.setIdleTimeout(token, 1500), 'commit', '1.5', '', '0', ...due, '0', '0', '0')
       await acts(() => sessions.destroy(token), 'destroy', '0', ...note('destroyed', 'destroy'))
     })
   }
@@ -189,6 +226,7 @@ describe('the commands of each operation', () => {
     const update = (...args: string[]) => [
       ...['EVALSHA', scripts.update.sha1, '4', session, ...indexes, '', '1', id, 'name'],
       ...args,
+      ...['60000', '2'],
     ]
     assert.deepEqual(await commandsOf(() => sessions.update(token, 'name', () => 'Ada')), [update('', '', '1', 'Ada')])
     const second = await commandsOf(() => sessions.update(token, 'name', (name) => `${name}!`))
