@@ -7,6 +7,7 @@ import { sessionsContract } from '../core/sessions-contract.ts'
 import { adoptionContract } from '../store-contract/adoption.ts'
 import { eventsContract } from '../store-contract/events.ts'
 import { tombstoneContract } from '../store-contract/tombstones.ts'
+import { writeContract } from '../store-contract/writes.ts'
 import { begin, call, idBeside, loaded, type OpenStore, ROTATION, storeContract } from '../store-contract.ts'
 
 async function open(): Promise<OpenStore> {
@@ -31,6 +32,7 @@ describe('memoryStore', () => {
   eventsContract(open)
   adoptionContract(open)
   tombstoneContract(open)
+  writeContract(open)
 
   it('refuses a size that is no whole number above 0', () => {
     for (const maxSessions of [0, -1, 1.5, Number.NaN, Infinity, '5' as never]) {

@@ -6,6 +6,7 @@ import { sessionsContract } from '../core/sessions-contract.ts'
 import { adoptionContract } from '../store-contract/adoption.ts'
 import { eventsContract } from '../store-contract/events.ts'
 import { tombstoneContract } from '../store-contract/tombstones.ts'
+import { writeContract } from '../store-contract/writes.ts'
 import { type OpenStore, storeContract } from '../store-contract.ts'
 import { inParallel } from '../support/http.ts'
 import { assertEveryKeyExpires, type RedisClient } from '../support/redis-server.ts'
@@ -77,6 +78,7 @@ export function contractsOn(servers: ManyServers): void {
       expiryContract(open)
       adoptionContract(open)
       tombstoneContract(open)
+      writeContract(open)
     })
   }
 }

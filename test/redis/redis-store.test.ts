@@ -7,6 +7,7 @@ import { sessionsContract } from '../core/sessions-contract.ts'
 import { adoptionContract } from '../store-contract/adoption.ts'
 import { eventsContract } from '../store-contract/events.ts'
 import { tombstoneContract } from '../store-contract/tombstones.ts'
+import { writeContract } from '../store-contract/writes.ts'
 import { type OpenStore, storeContract } from '../store-contract.ts'
 import { assertEveryKeyExpires, type RedisClient, type RedisServer, startRedis } from '../support/redis-server.ts'
 import { type AnyClient, CLIENTS } from './clients.ts'
@@ -50,5 +51,6 @@ for (const [name, newClient] of clientsToTry(CLIENTS)) {
     eventsContract(open)
     adoptionContract(open)
     tombstoneContract(open)
+    writeContract(open)
   })
 }
