@@ -37,9 +37,11 @@ for i = increment_first, increment_last, 2 do
   sums[ARGV[i]] = sum
 end
 
--- Another idle timeout may be shorter than what is left of this one, and what is due by it is due at once.
-local due = ARGV[4] ~= '' or is_due(session, ARGV[7], ARGV[8])
-if ARGV[4] ~= '' then session.idle = milliseconds(ARGV[4]) end
+local due = is_due(session, ARGV[7], ARGV[8])
+if ARGV[4] ~= '' then
+  session.idle = milliseconds(ARGV[4])
+  due = true -- guard: another idle timeout
+end
 
 -- Out of memory, Redis refuses the first of these and so the whole script: a write is never half done.
 local answer = { 'ok', NOW, due and NOW or session.last_accessed_at }
@@ -62,5 +64,5 @@ if ARGV[5] == '1' then
   end
 end
 
-if due then extend(key, indexes_from(2), id, session) end
+if due then extend(key, indexes_from(2), id, session) end -- guard: touch
 return answer

@@ -23,5 +23,5 @@ else
   redis.call('HDEL', key, field)
 end
 if not due then return { 'ok', NOW, session.last_accessed_at } end
-extend(key, indexes_from(2), id, session)
+extend(key, indexes_from(2), id, session) -- guard: touch
 return { 'ok', NOW, NOW }

@@ -365,10 +365,15 @@ export class Operations {
     await this.settings.store.close()
   }
 
-  /** Whether a commit does nothing but to set fields, and so many that a script takes them at once. */
+  /** Whether a commit does nothing but to set fields, as far as is known, and so many that a script takes them at once. */
   #isPlain(record: SessionRecord, { set, remove, increments, replace, idleTimeout, requests }: Changes): boolean {
-    if (set.size === 0 || set.size > PLAIN || remove.length > 0 || increments.length > 0 || requests > 0) return false
-    return !replace && idleTimeout === null && !this.touchIsDue(record)
+    if (set.size > PLAIN) return false // guard: many fields
+    if (remove.length > 0) return false // guard: removals
+    if (increments.length > 0) return false // guard: increments
+    if (replace) return false // guard: all data
+    if (idleTimeout !== null) return false // guard: idle timeout
+    if (this.touchIsDue(record)) return false // guard: touch due
+    return set.size > 0 && requests === 0
   }
 
   async #touch(ref: SessionRef, every: number): Promise<Ok<Accessed> | Ended> {

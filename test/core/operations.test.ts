@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { NO_CHANGES } from '../../src/core/operations.ts'
-import type { SessionRecord, StoreCall } from '../../src/core/store.ts'
+import type { Changes, SessionRecord, StoreCall } from '../../src/core/store.ts'
 import { idOfToken } from '../../src/core/token.ts'
 import { begin, call, loaded, NOTE } from '../store-contract.ts'
 import { measureStall } from '../support/lag.ts'
@@ -70,6 +70,71 @@ describe('an operation', () => {
     const { id } = await operations.commit(ref, { ...NO_CHANGES, set: new Map([['a', '1']]) })
     assert.equal(id, at.id)
     assert.equal((await loaded(store, at.id))?.fields.get('a'), '1')
+  })
+
+  it('commits whole what does more than to set a few fields of a session that was just read', async () => {
+    const store = testStore()
+    const operations = operationsOn(store)
+    const set = new Map([['a', '1']])
+    const many = new Map(Array.from({ length: 1001 }, (_, i) => [`field${i}`, '1']))
+    const kinds: [string, Partial<Changes>, Partial<SessionRecord>?][] = [
+      ['write', { set }],
+      ['commit', {}],
+      ['commit', { set: many }],
+      ['commit', { set, remove: ['b'] }],
+      ['commit', { set, increments: [['n', 1]] }],
+      ['commit', { set, replace: true }],
+      ['commit', { set, idleTimeout: 50_000 }],
+      ['commit', { set, requests: 1 }],
+      ['commit', { set }, { lastAccessedAt: 1 }],
+    ]
+    for (const [method, some, known] of kinds) {
+      const { id } = await begin(store, { data: { b: '1' } })
+      const record = (await loaded(store, id)) ?? assert.fail()
+      store.calls.length = 0
+      await operations.commit({ ...record, ...known }, { ...NO_CHANGES, ...some })
+      assert.deepEqual(store.calls, [method])
+    }
+    // Of one of which nothing is known but its id, too.
+    const ref = await begin(store)
+    await operations.commit(ref, { ...NO_CHANGES, set })
+    assert.equal(store.calls.at(-1), 'commit')
+  })
+
+  it('tells what becomes of a plain write within one deadline', async () => {
+    const store = testStore()
+    const operations = operationsOn(store, { storeTimeout: 60 })
+    const record = (await loaded(store, (await begin(store)).id)) ?? assert.fail()
+    const changes = { ...NO_CHANGES, set: new Map([['a', '1']]) }
+    const calls: StoreCall[] = []
+    store.next('write', async (call) => {
+      calls.push(call)
+      return false
+    })
+    store.next('commit', (call) => {
+      calls.push(call)
+      return never()
+    })
+    await assert.rejects(operations.commit(record, changes), TIMEOUT)
+    assert.equal(calls.length, 2)
+    assert.equal(calls[0], calls[1])
+  })
+
+  it('counts with a plain write nothing, and loses no count', async () => {
+    const store = testStore()
+    const operations = operationsOn(store)
+    const record = (await loaded(store, (await begin(store)).id)) ?? assert.fail()
+    const countOf = async () => (await loaded(store, record.id))?.fields.get('request_count')
+    operations.requests.add(record.id, 3)
+    await operations.commit(record, { ...NO_CHANGES, set: new Map([['a', '1']]) })
+    assert.equal(await countOf(), undefined)
+    // Nor where the plain write is not enough.
+    store.next('write', async () => false)
+    await operations.commit(record, { ...NO_CHANGES, set: new Map([['a', '2']]) })
+    assert.equal(await countOf(), undefined)
+    await operations.commit(record, { ...NO_CHANGES, remove: ['a'] })
+    assert.equal(await countOf(), '3')
+    assert.equal(operations.requests.of(record.id), 0)
   })
 
   it('waits for a login that is taking the session over, with growing pauses', async () => {

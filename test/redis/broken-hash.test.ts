@@ -6,6 +6,7 @@ import { scripts } from '../../src/redis/scripts.ts'
 import { redisStore } from '../../src/redis.ts'
 import { assertNoSession, type Data, open } from '../core/sessions-contract.ts'
 import { passes } from '../fire/redis-time.ts'
+import { call } from '../store-contract.ts'
 import { assertConsistent } from './consistency.ts'
 import { keysOf, newPrefix, useRedis, warningsOf } from './support.ts'
 
@@ -60,6 +61,26 @@ describe('a hash that is no session', () => {
       assert.ok(await sessions.load(other))
       const found = (await sessions.find(keysId(await sessions.peek(other)))) ?? assert.fail()
       assert.deepEqual(await sessions.recent(), [{ ...found, data: {} }])
+      await redis.client.del([key, ...Object.values(keysOf(prefix, id)).flat()])
+    })
+  }
+
+  for (const [how, damage] of Object.entries({
+    'without created_at': BREAKS['without created_at'] as (key: string) => Promise<unknown>,
+    'of a later format': BREAKS['of a later format'] as (key: string) => Promise<unknown>,
+    'of a token that was rotated away': (key: string) => redis.client.hSet(key, { _successor: 'x', _grace_until: '0' }),
+    'nor a hash at all': async (key: string) => {
+      await redis.client.del(key)
+      await redis.client.set(key, 'a string', { expiration: { type: 'EX', value: 60 } })
+    },
+  })) {
+    it(`${how} is written nothing by a request that has read it when it was one`, async () => {
+      const { id, key, prefix } = await start()
+      const store = redisStore(redis.client, { prefix })
+      await damage(key)
+      const before = await redis.client.dump(key)
+      assert.equal(await store.write(id, new Map([['name', 'late']]), call()), false)
+      assert.deepEqual(await redis.client.dump(key), before)
       await redis.client.del([key, ...Object.values(keysOf(prefix, id)).flat()])
     })
   }

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { tags } from '../../src/core/tags.ts'
 import { redisStore } from '../../src/redis.ts'
-import { open } from '../core/sessions-contract.ts'
+import { type Data, open } from '../core/sessions-contract.ts'
 import { begin, call, loaded, newSession } from '../store-contract.ts'
 import { measureStall } from '../support/lag.ts'
 import { startRedis } from '../support/redis-server.ts'
@@ -97,6 +97,21 @@ describe('a Redis that is out of memory', () => {
       full,
     )
     await assert.rejects(sessions.setIdleTimeout(token, '2h'), full)
+    // The same of what is no access: a plain write, and a whole one that also removes and counts.
+    const seldom = open(redisStore(client), { idleTimeout: '1h', touchInterval: '1m' })
+    await seldom.peek(token)
+    for (const change of [
+      (data: Partial<Data>) => Object.assign(data, { name: 'x', list: [1], views: 1 }),
+      (data: Partial<Data>) => {
+        Object.assign(data, { list: [1], views: 1 })
+        delete data.name
+      },
+    ]) {
+      const request = {}
+      await seldom.openRequest(request, `__Host-sid=${token}`)
+      change(seldom.of(request).data)
+      await assert.rejects(seldom.of(request).commit(), full)
+    }
     // Not even a part of any of them.
     await client.configSet('maxmemory', '0')
     assert.deepEqual(await server.dump(), before)
