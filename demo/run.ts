@@ -78,6 +78,8 @@ async function listen(
       store,
       lifetime: LIFETIME * 1000,
       idleTimeout: '15s',
+      // Whoever looks at the time left is to see that every action extends the session.
+      touchInterval: 0,
       cookie: { secure },
     })
     if (number === 1) await sayFindings(sessions, chosen, say)
