@@ -15,7 +15,7 @@ export interface SessionsOptions {
   /** A session ends this long after it began, whatever the activity. Default `'12h'`. */
   lifetime?: Duration
   /**
-   * The idle expiry is extended at most this often, so that most reads write nothing; `0`: on every request. A session may
+   * The idle expiry is extended at most this often, so that most reads write nothing, and most writes nothing else; `0`: on every request. A session may
    * end up to this much earlier than `idleTimeout` after its last request. Default: the smaller of 60 s and a twentieth of
    * the session's idle timeout. Never more than half of it.
    */

@@ -116,7 +116,7 @@ export class RequestState {
     return this.record === null ? 0 : this.#before + 1
   }
 
-  /** Counts this request, once, with the next touch or commit of its session. */
+  /** Counts this request, once, with the next touch or commit of its session that tells the store of it. */
   count(): void {
     if (this.#counted || this.record === null) return
     this.#counted = true

@@ -193,11 +193,18 @@ describe('the commands on the page', () => {
     const token = await begin('create', () => sessions.create({ username: 'andrew', theme: 'dark', views: 1 }))
     await record('load, peek, find', () => sessions.peek(token))
     await record('touch', () => sessions.touch(token))
+    const seldom = createSessions<Data>({ store })
+    const plain = {}
+    await seldom.openRequest(plain, `__Host-sid=${token}`)
+    await record('write', async () => {
+      seldom.of(plain).data.username = 'andrea'
+      await seldom.of(plain).commit()
+    })
     const request = {}
     await sessions.openRequest(request, `__Host-sid=${token}`)
     await record('commit', async () => {
       const { data } = sessions.of(request)
-      data.username = 'andrea'
+      data.username = 'anna'
       delete data.theme
       await sessions.of(request).commit()
     })
