@@ -187,6 +187,7 @@ const WRITES: Record<string, Write> = {
     run: (sessions, token) => sessions.increment(token, 'views', 5),
     once: { views: 5 },
   },
+  'a plain one': { script: 'write', run: plainly, once: { views: 7 } },
   set: {
     script: 'commit',
     run: (sessions, token) => sessions.set(token, { views: 7 }),
@@ -205,6 +206,15 @@ const WRITES: Record<string, Write> = {
   rotate: { script: 'rotate', run: (sessions, token) => sessions.rotate(token), once: { views: 0 } },
   destroy: { script: 'destroy', run: (sessions, token) => sessions.destroy(token), once: undefined },
   touch: { script: 'touch', run: (sessions, token) => sessions.touch(token), once: { views: 0 } },
+}
+
+/** A field that a request sets. */
+async function plainly(sessions: Sessions<Data>, token: string): Promise<void> {
+  const request = {}
+  await sessions.openRequest(request, `__Host-sid=${token}`)
+  const session = sessions.of(request)
+  session.data.views = 7
+  await session.commit()
 }
 
 interface Write {
@@ -333,7 +343,9 @@ describe('a write whose fate is unknown', { timeout: 60_000 }, () => {
     const app = await startApp(t, { redisUrl: `redis://127.0.0.1:${proxy.port}`, sessions: { touchInterval: '5m' } })
     const begun = await post(app, '/set', '', { field: 'views', value: 0 })
     const cookie = begun.headers.get('set-cookie')?.split(';')[0] ?? assert.fail('no cookie')
+    // The server knows the scripts from here on: else it would be the answer NOSCRIPT that is lost.
     for (const path of ['/tally', '/note']) await post(app, path, cookie)
+    await post(app, '/increment', cookie, { field: 'views', by: 0 })
     for (const [path, body, words] of [
       ['/increment', { field: 'views', by: 1 }, 'views'],
       ['/tally', {}, 'tally'],

@@ -14,6 +14,12 @@ describe('a command that is delivered twice', () => {
   const COMMANDS: Record<string, (sessions: Sessions<Data>, token: string) => Promise<unknown>> = {
     'begins one session': (sessions) => sessions.create({ name: 'Grace' }, { userId: 'ada' }),
     'sets, removes and replaces the same': (sessions, token) => sessions.set(token, { list: [1] }),
+    'sets the same as a plain write': async (sessions, token) => {
+      const request = {}
+      await sessions.openRequest(request, `__Host-sid=${token}`)
+      sessions.of(request).data.name = 'Grace'
+      await sessions.of(request).commit()
+    },
     'updates a field once': (sessions, token) => sessions.update(token, 'list', (list = []) => [...list, 1]),
     'changes the idle timeout to the same': (sessions, token) => sessions.setIdleTimeout(token, '5m'),
     'rotates once': (sessions, token) => sessions.rotate(token),
