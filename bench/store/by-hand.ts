@@ -35,16 +35,15 @@ export async function compareByHand(
   })
   const sessions = createSessions<Data>({ store, cookie: { secure: false }, storeTimeout: '30s' })
   const states = await Promise.all(tokens.map((token) => sessions.openRequest({}, `sid=${token}`)))
-  const records = states.map(({ record }) => record ?? never())
   const { operations } = states[0] ?? never()
-  const at = (n: number) => records[n % records.length] ?? never()
+  const ids = states.map(({ record }) => record?.id ?? never())
+  const at = (n: number) => states[n % states.length] ?? never()
 
-  const load = (n: number) => operations.load(at(n).id)
-  const commit = (n: number) =>
-    operations.commit(at(n), { ...NO_CHANGES, set: new Map([['lastItem', nextItem()]]), requests: 1 })
+  const load = (n: number) => operations.load(ids[n % ids.length] ?? never())
+  const commit = (n: number) => at(n).commit({ ...NO_CHANGES, set: new Map([['lastItem', nextItem()]]) })
   const [read, write] = [await wordsOf(() => load(0)), await wordsOf(() => commit(0))]
   const keys: string[] = []
-  for (const n of records.keys()) keys.push((await wordsOf(() => load(n)))[1] ?? never())
+  for (const n of states.keys()) keys.push((await wordsOf(() => load(n)))[1] ?? never())
   const key = (n: number) => keys[n % keys.length] ?? never()
   const plainRead = (n: number) => client.sendCommand(['HGETALL', key(n)])
   const plainCommit = (n: number) =>

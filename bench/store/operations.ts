@@ -92,8 +92,8 @@ function commitsOn({ tokens }: World, open: (n: number) => Promise<RequestState>
   return async (n) => {
     const place = n % tokens.length
     opened[place] ??= open(place)
-    const { operations, record } = await opened[place]
-    if (record === null) throw new Error('The run is void: a session has ended.')
-    await operations.commit(record, { ...NO_CHANGES, set: new Map([['lastItem', nextItem()]]), requests: 1 })
+    const state = await opened[place]
+    if (state.record === null) throw new Error('The run is void: a session has ended.')
+    await state.commit({ ...NO_CHANGES, set: new Map([['lastItem', nextItem()]]) })
   }
 }

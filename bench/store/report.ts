@@ -41,7 +41,7 @@ function section(result: StoreResult, concurrency: number): string {
 function limits({ limits: found, byHand }: StoreResult): string {
   const compared = `By hand over the same client, on the same hashes, the server takes ${figure(median(byHand.read.plain))} µs for an \`HGETALL\` and
 ${figure(median(byHand.commit.plain))} µs for an \`HSET\` with a \`PEXPIRE\`; for a load of coatcheck ${figure(median(byHand.read.ours))} µs, for a commit ${figure(median(byHand.commit.ours))} µs. A commit is a script: besides
-the fields it looks whether the session is alive, counts the request, and keeps the indexes.`
+setting the field it looks whether the session is alive; once a minute it also counts the requests since, and extends the session.`
   if (found.length === 0) return `### The server alone\n\n${compared} There was no redis-benchmark to ask for more.`
   const rows = found.map(({ command, connections, perSecond }) => [command, `${connections}`, figure(perSecond)])
   return `### The server alone
