@@ -10,3 +10,4 @@ export {
   expressSessionCookie,
   type Secret,
 } from './adapters/express-session/cookie.ts'
+export { takeOver } from './core/adoptions.ts'

@@ -9,7 +9,7 @@ import type { SessionsOptions } from './core/options.ts'
 import type { DataOfSchema, DataSchema } from './core/schema.ts'
 import { Sessions } from './core/sessions.ts'
 
-export type { AdoptedUser, Adoption, Heritage } from './core/adoption.ts'
+export type { AdoptedUser, Adoption, Heritage, TakeOver } from './core/adoption.ts'
 export type { CheckableStore, Finding } from './core/check.ts'
 export type { CookieOptions } from './core/cookie.ts'
 export type { Duration } from './core/duration.ts'

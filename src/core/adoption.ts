@@ -1,5 +1,7 @@
+import type { Adoptions } from './adoptions.ts'
 import { ConfigError } from './errors.ts'
 import type { LoginOptions } from './login-options.ts'
+import type { Operations } from './operations.ts'
 import type { SessionRecord, SessionStore } from './store.ts'
 
 /** Whose an adopted session is. */
@@ -35,17 +37,21 @@ export interface Adoption {
   readonly grace: number
   /** For how many milliseconds the store remembers that an old session is over: who has its id cannot begin it again. */
   readonly remember: number
+  /**
+   * How it is done: `takeOver` of `coatcheck/from-express-session`. It comes with the adoption, so that an application that adopts
+   * nothing does not load it.
+   */
+  readonly takeOver: TakeOver
 }
 
+/** Carries an adoption out, for the sessions of one application. @throws ConfigError */
+export type TakeOver = (adoption: Adoption, operations: Operations) => Adoptions
+
 /** @throws ConfigError */
-export function checkAdoption(adopt: Adoption, store: SessionStore): Adoption {
-  if (typeof adopt?.idOf !== 'function' || typeof adopt.inherit !== 'function') {
+export function checkAdoption(adopt: Adoption): Adoption {
+  const { idOf, inherit, takeOver } = adopt ?? {}
+  if ([idOf, inherit, takeOver].some((each) => typeof each !== 'function')) {
     throw new ConfigError('adopt must be an adoption, such as expressSessionCookie({ store, secret }).')
-  }
-  if (adopt.store === store) {
-    throw new ConfigError(
-      'adopt.store must be where the old sessions are kept, another store than that of the new ones.',
-    )
   }
   return adopt
 }

@@ -1,5 +1,5 @@
 import type { AdoptedUser, Adoption } from './adoption.ts'
-import { ArgumentError, LoginRevokedError, StoreError, UserLimitError } from './errors.ts'
+import { ArgumentError, ConfigError, LoginRevokedError, StoreError, UserLimitError } from './errors.ts'
 import { readLogin } from './login-options.ts'
 import { type CreateSession, Operations, type Started } from './operations.ts'
 import { dataFields } from './record.ts'
@@ -38,7 +38,13 @@ export class Adoptions {
   readonly #operations: Operations
   readonly #old: Operations
 
+  /** @throws ConfigError */
   constructor(adoption: Adoption, operations: Operations) {
+    if (adoption.store === operations.settings.store) {
+      throw new ConfigError(
+        'adopt.store must be where the old sessions are kept, another store than that of the new ones.',
+      )
+    }
     this.#adoption = adoption
     this.#operations = operations
     this.#old = new Operations({ ...operations.settings, store: adoption.store })
@@ -160,6 +166,11 @@ export class Adoptions {
   #ageOf(old: SessionRecord): number {
     return Math.max(0, (this.#adoption.store.now(old.id) ?? old.createdAt) - old.createdAt)
   }
+}
+
+/** Takes over what an adoption leads to: its `takeOver`. @throws ConfigError */
+export function takeOver(adoption: Adoption, operations: Operations): Adoptions {
+  return new Adoptions(adoption, operations)
 }
 
 /** @throws ArgumentError */

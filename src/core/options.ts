@@ -111,7 +111,7 @@ export function readOptions(options: SessionsOptions): Settings {
     maxValueBytes: byteLimit(options.maxValueBytes),
     cookie: new SessionCookie(options.cookie),
     checker: options.schema === undefined ? null : new DataChecker(options.schema, options.migrate),
-    adopt: options.adopt === undefined ? null : checkAdoption(options.adopt, store),
+    adopt: options.adopt === undefined ? null : checkAdoption(options.adopt),
   }
 }
 

@@ -1,4 +1,4 @@
-import { Adoptions } from './adoptions.ts'
+import type { Adoptions } from './adoptions.ts'
 import { createBeside } from './beside.ts'
 import { checkStore, type Finding } from './check.ts'
 import { decode, encode } from './codec.ts'
@@ -65,7 +65,7 @@ export class Sessions<Data = Record<string, unknown>> {
     this.#operations = new Operations(settings, this.#events)
     this.#logins = new Logins(this.#operations, this.#events)
     this.#watches = new Watches(this.#operations, this.#events)
-    this.#adoptions = settings.adopt && new Adoptions(settings.adopt, this.#operations)
+    this.#adoptions = settings.adopt?.takeOver(settings.adopt, this.#operations) ?? null
   }
 
   /**

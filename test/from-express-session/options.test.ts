@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { type ExpressSessionCookieOptions, expressSessionCookie } from '../../src/from-express-session.ts'
-import { ConfigError, createSessions } from '../../src/index.ts'
+import { type ExpressSessionCookieOptions, expressSessionCookie, takeOver } from '../../src/from-express-session.ts'
+import { type Adoption, ConfigError, createSessions } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
+import { begin } from '../store-contract.ts'
 import { SECRET } from './setup.ts'
 
 describe('the options of an adoption', () => {
@@ -41,12 +42,34 @@ describe('the options of an adoption', () => {
   })
 
   it('refuse what is no adoption, and one store for old and new sessions', () => {
-    for (const adopt of [null, {}, 'connect.sid', { store, secret: SECRET }]) {
-      assert.throws(() => createSessions({ store, adopt: adopt as never }), ConfigError)
-    }
     const adopt = expressSessionCookie({ store, secret: SECRET })
-    assert.throws(() => createSessions({ store, adopt }), ConfigError)
+    for (const wrong of [null, {}, 'connect.sid', { store, secret: SECRET }, { ...adopt, takeOver: undefined }]) {
+      assert.throws(() => createSessions({ store: memoryStore(), adopt: wrong as never }), {
+        name: 'ConfigError',
+        message: /such as expressSessionCookie/,
+      })
+    }
+    assert.throws(() => createSessions({ store, adopt }), { name: 'ConfigError', message: /another store/ })
     createSessions({ store: memoryStore(), adopt })
+  })
+
+  it('may be written by hand', async () => {
+    const old = memoryStore()
+    const { id } = await begin(old, { data: { name: 'ada' } })
+    const adopt: Adoption = {
+      store: old,
+      idOf: (header) => (header === 'old=1' ? id : null),
+      inherit: async ({ fields }) => ({ user: { userId: 'ada' }, fields }),
+      grace: 1000,
+      remember: 1000,
+      takeOver,
+    }
+    const sessions = createSessions<{ name: string }>({ store, adopt })
+    const request = {}
+    await sessions.openRequest(request, 'old=1')
+    const { userId, data } = sessions.of(request)
+    assert.deepEqual({ userId, data }, { userId: 'ada', data: { name: 'ada' } })
+    await sessions.close()
   })
 
   it('are closed with the sessions', async () => {

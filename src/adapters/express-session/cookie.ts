@@ -2,6 +2,7 @@ import { KeyObject } from 'node:crypto'
 import { parseCookie } from 'cookie'
 import { unsign } from 'cookie-signature'
 import type { AdoptedUser, Adoption } from '../../core/adoption.ts'
+import { takeOver } from '../../core/adoptions.ts'
 import { encode } from '../../core/codec.ts'
 import { type Duration, durationOption } from '../../core/duration.ts'
 import { ConfigError } from '../../core/errors.ts'
@@ -79,6 +80,7 @@ export function expressSessionCookie<OldData extends object = Record<string, any
     store,
     grace: durationOption(grace, 'grace', 1000),
     remember: REMEMBERED,
+    takeOver,
     idOf(header) {
       const sid = readSid(header, name, secrets)
       return sid === null ? null : idOfSid(sid)
