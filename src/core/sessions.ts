@@ -10,7 +10,7 @@ import { Events, type SessionEvents } from './events.ts'
 import { checkField, type DataOf } from './fields.ts'
 import type { Health } from './health.ts'
 import { Logins } from './logins.ts'
-import { Monitoring, type RecentOptions, type SessionStats } from './monitoring.ts'
+import type { Monitoring, RecentOptions, SessionStats } from './monitoring.ts'
 import { type OpenOptions, openRequest } from './open-request.ts'
 import { NO_CHANGES, Operations } from './operations.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
@@ -22,7 +22,7 @@ import type { Changes, SessionRecord, SessionRef } from './store.ts'
 import { checkUserId, idOfToken, isId, isToken, type Token } from './token.ts'
 import { checkDeviceId, checkRoles, detailFields } from './user-fields.ts'
 import { type RevokeOptions, UserSessions } from './user-sessions.ts'
-import { type SessionEnd, Watches } from './watches.ts'
+import type { SessionEnd, Watches } from './watches.ts'
 
 /** How a session begins, where it differs from the configuration. */
 export interface CreateOptions {
@@ -53,9 +53,9 @@ export class Sessions<Data = Record<string, unknown>> {
   readonly #operations: Operations
   readonly #events: Events
   readonly #logins: Logins
-  readonly #watches: Watches
   readonly #adoptions: Adoptions | null
   readonly #ofRequest = createBeside<Session<Data>>()
+  #watches: Watches | null = null
   #closed = false
 
   /** @throws ConfigError */
@@ -64,7 +64,6 @@ export class Sessions<Data = Record<string, unknown>> {
     this.#events = new Events(settings.store)
     this.#operations = new Operations(settings, this.#events)
     this.#logins = new Logins(this.#operations, this.#events)
-    this.#watches = new Watches(this.#operations, this.#events)
     this.#adoptions = settings.adopt?.takeOver(settings.adopt, this.#operations) ?? null
   }
 
@@ -228,12 +227,13 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /** How many sessions are alive. By index: the cost does not grow with their number. */
   async count(): Promise<number> {
-    return this.#monitoring.count()
+    return (await this.#monitoring()).count()
   }
 
   /** How many sessions and users there are, and what this process has seen. By index: the cost does not grow with their number. */
   async stats(): Promise<SessionStats> {
-    return { ...(await this.#monitoring.counts()), process: structuredClone(this.#events.counts) }
+    const counts = await (await this.#monitoring()).counts()
+    return { ...counts, process: structuredClone(this.#events.counts) }
   }
 
   /**
@@ -241,7 +241,7 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws ArgumentError; ConfigError when the store was told `monitoring: false`
    */
   async countByIdleAge(within: readonly Duration[]): Promise<number[]> {
-    return this.#monitoring.countByIdleAge(within)
+    return (await this.#monitoring()).countByIdleAge(within)
   }
 
   /**
@@ -253,7 +253,7 @@ export class Sessions<Data = Record<string, unknown>> {
     limit = 50,
     options: RecentOptions<Field> = {},
   ): Promise<(SessionInfo & { data: Partial<Pick<Data, Field>> })[]> {
-    return this.#monitoring.recent(limit, options) as never
+    return (await this.#monitoring()).recent(limit, options) as never
   }
 
   /**
@@ -279,7 +279,10 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws StoreError
    */
   async watch(id: string, onEnded: (end: SessionEnd) => unknown): Promise<() => void> {
-    void this.#open
+    // Loaded by who watches.
+    const { Watches } = await import('./watches.ts')
+    const operations = this.#open
+    this.#watches ??= new Watches(operations, this.#events)
     return this.#watches.watch(id, onEnded)
   }
 
@@ -306,7 +309,7 @@ export class Sessions<Data = Record<string, unknown>> {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#watches.close()
+    this.#watches?.close()
     await this.#adoptions?.close()
     await this.#operations.close()
   }
@@ -334,7 +337,9 @@ export class Sessions<Data = Record<string, unknown>> {
     return this.#operations
   }
 
-  get #monitoring(): Monitoring {
+  /** Loaded by who asks: no request does. */
+  async #monitoring(): Promise<Monitoring> {
+    const { Monitoring } = await import('./monitoring.ts')
     return new Monitoring(this.#open)
   }
 
