@@ -94,7 +94,7 @@ export class Events {
 
   /** Listens to other processes, from when the promise resolves. @throws StoreError */
   async listen(): Promise<void> {
-    if (this.#closed) throw closed()
+    if (this.#closed) throw closedError()
     this.#subscription ??= this.#store.subscribe(
       (event) => this.#hear(event),
       () => {
@@ -153,9 +153,8 @@ export class Events {
   }
 
   #count({ type, cause }: SessionEvent): void {
-    const causes = this.counts[type] ?? {}
-    causes[cause] = (causes[cause] ?? 0) + 1
-    this.counts[type] = causes
+    this.counts[type] ??= {}
+    this.counts[type][cause] = (this.counts[type][cause] ?? 0) + 1
   }
 
   #notListening(): void {
@@ -172,12 +171,11 @@ export class Events {
  * breaks neither the request that is served nor the other listeners, and every time is a warning.
  */
 export function callListener<T>(listener: (value: T) => unknown, value: T): void {
-  const failed = (error: unknown) => warnOfListener(error)
   try {
     const returned = listener(value)
-    if (returned instanceof Promise) returned.catch(failed)
+    if (returned instanceof Promise) returned.catch(warnOfListener)
   } catch (error) {
-    failed(error)
+    warnOfListener(error)
   }
 }
 
@@ -192,6 +190,7 @@ function nameOf({ from, type, id }: Pick<StoreEvent, 'from' | 'type' | 'id'>): s
   return `${from} ${type} ${id}`
 }
 
-function closed(): StoreError {
+/** What a call to sessions that have been closed fails with. */
+export function closedError(): StoreError {
   return new StoreError('ERR_STORE_UNAVAILABLE', 'These sessions have been closed.', 'none')
 }

@@ -1,7 +1,8 @@
 import { shownAddress } from './address.ts'
 import { clipLabel, deviceLabel } from './device.ts'
-import { type Duration, milliseconds } from './duration.ts'
+import type { Duration } from './duration.ts'
 import { ArgumentError } from './errors.ts'
+import { readLimits } from './limits.ts'
 import type { LoginRequest } from './logins.ts'
 import type { RequestState } from './request-state.ts'
 import { checkUserId } from './token.ts'
@@ -33,13 +34,7 @@ export function readLogin(
   const { roles = [], device, deviceId, data = 'keep', remember } = options
   const { settings } = operations
   if (data !== 'keep' && data !== 'drop') throw new ArgumentError("data must be 'keep' or 'drop'.")
-  const lifetime = remember?.lifetime === undefined ? settings.lifetime : milliseconds(remember.lifetime, 'lifetime')
-  const idleTimeout =
-    remember?.idleTimeout === undefined
-      ? Math.min(settings.idleTimeout, lifetime)
-      : milliseconds(remember.idleTimeout, 'idleTimeout')
-  if (idleTimeout > lifetime)
-    throw new ArgumentError(`idleTimeout must not be longer than the lifetime (${lifetime} ms).`)
+  const limits = readLimits(remember ?? {}, settings)
   const details = {
     roles: checkRoles(roles),
     device: device === undefined ? deviceLabel(client.userAgent()) : clipLabel(device),
@@ -47,5 +42,5 @@ export function readLogin(
     ip: shownAddress(client.address(), settings.address),
     remember: remember !== undefined,
   }
-  return { userId: checkUserId(userId), details, idleTimeout, lifetime, keepData: data === 'keep' }
+  return { userId: checkUserId(userId), details, ...limits, keepData: data === 'keep' }
 }

@@ -1,6 +1,7 @@
-import { type Duration, milliseconds } from './duration.ts'
-import { ArgumentError, SessionEndedError } from './errors.ts'
+import type { Duration } from './duration.ts'
+import { SessionEndedError } from './errors.ts'
 import type { DataOf } from './fields.ts'
+import { checkIdleTimeout } from './limits.ts'
 import { type LoginOptions, readLogin } from './login-options.ts'
 import type { Logins } from './logins.ts'
 import { expiresAt, type SessionInfo } from './record.ts'
@@ -251,11 +252,4 @@ export class Session<Data = Record<string, unknown>> {
       this.#state.forget()
     }
   }
-}
-
-/** @throws ArgumentError */
-export function checkIdleTimeout(idleTimeout: Duration, lifetime: number): number {
-  const ms = milliseconds(idleTimeout, 'idleTimeout')
-  if (ms > lifetime) throw new ArgumentError(`idleTimeout must not be longer than the lifetime (${lifetime} ms).`)
-  return ms
 }

@@ -4,11 +4,11 @@ import { checkStore, type Finding } from './check.ts'
 import { decode, encode } from './codec.ts'
 import { clipLabel } from './device.ts'
 import type { Duration } from './duration.ts'
-import { milliseconds } from './duration.ts'
-import { ArgumentError, MountError, SessionEndedError, StoreError } from './errors.ts'
-import { Events, type SessionEvents } from './events.ts'
+import { ArgumentError, MountError, SessionEndedError } from './errors.ts'
+import { closedError, Events, type SessionEvents } from './events.ts'
 import { checkField, type DataOf } from './fields.ts'
 import type { Health } from './health.ts'
+import { checkIdleTimeout, readLimits } from './limits.ts'
 import { Logins } from './logins.ts'
 import type { Monitoring, RecentOptions, SessionStats } from './monitoring.ts'
 import { type OpenOptions, openRequest } from './open-request.ts'
@@ -17,7 +17,7 @@ import { readOptions, type SessionsOptions } from './options.ts'
 import { type SessionInfo, type SessionSnapshot, snapshot } from './record.ts'
 import { checkIncrement, type RequestState } from './request-state.ts'
 import { revokeEveryone } from './revoke-everyone.ts'
-import { checkIdleTimeout, type NumericField, Session } from './session.ts'
+import { type NumericField, Session } from './session.ts'
 import type { Changes, SessionRecord, SessionRef } from './store.ts'
 import { checkUserId, idOfToken, isId, isToken, type Token } from './token.ts'
 import { checkDeviceId, checkRoles, detailFields } from './user-fields.ts'
@@ -86,8 +86,6 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws ArgumentError, FieldError, DataError, UserLimitError, LoginRevokedError, StoreError
    */
   async create(data: Partial<DataOf<Data>> = {}, options: CreateOptions = {}): Promise<CreatedSession> {
-    const { settings } = this.#operations
-    const lifetime = options.lifetime === undefined ? settings.lifetime : milliseconds(options.lifetime, 'lifetime')
     const { userId, roles = [], device, deviceId } = options
     const details = {
       roles: checkRoles(roles),
@@ -98,8 +96,7 @@ export class Sessions<Data = Record<string, unknown>> {
     }
     const { token, record } = await this.#open.create({
       userId: userId === undefined ? null : checkUserId(userId),
-      idleTimeout: checkIdleTimeout(options.idleTimeout ?? Math.min(settings.idleTimeout, lifetime), lifetime),
-      lifetime,
+      ...readLimits(options, this.#operations.settings),
       fields: new Map([...detailFields(details), ...this.#encode(data)]),
       begun: performance.now(),
       note: this.#events.note(userId === undefined ? 'created' : 'login', 'create'),
@@ -147,7 +144,6 @@ export class Sessions<Data = Record<string, unknown>> {
     change: (current: Data[Field] | undefined) => Data[Field] | undefined,
   ): Promise<Data[Field] | undefined> {
     checkField(field)
-    if (!isToken(token)) throw new SessionEndedError() // guard: token
     const text = await this.#open.update(refOf(token), field, null, change as (current: unknown) => unknown)
     const { checker } = this.#operations.settings
     return (text === null ? undefined : (checker?.readField(field, text) ?? decode(text))) as Data[Field] | undefined
@@ -185,7 +181,6 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws SessionEndedError, StoreError
    */
   async rotate(token: Token): Promise<{ token: Token | null; id: string }> {
-    if (!isToken(token)) throw new SessionEndedError() // guard: token
     const rotated = await this.#open.rotate(refOf(token))
     return { token: rotated.token, id: rotated.id }
   }
@@ -333,7 +328,7 @@ export class Sessions<Data = Record<string, unknown>> {
   }
 
   get #open(): Operations {
-    if (this.#closed) throw new StoreError('ERR_STORE_UNAVAILABLE', 'These sessions have been closed.', 'none')
+    if (this.#closed) throw closedError()
     return this.#operations
   }
 
@@ -354,12 +349,13 @@ export class Sessions<Data = Record<string, unknown>> {
   }
 
   async #commit(token: Token, changes: Partial<Changes>) {
-    if (!isToken(token)) throw new SessionEndedError() // guard: token
     return this.#open.commit(refOf(token), { ...NO_CHANGES, ...changes })
   }
 }
 
+/** @throws SessionEndedError: what is no token leads to no session */
 function refOf(token: Token): SessionRef {
+  if (!isToken(token)) throw new SessionEndedError() // guard: token
   return { id: idOfToken(token), userId: null }
 }
 

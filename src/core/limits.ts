@@ -1,0 +1,24 @@
+import { type Duration, milliseconds } from './duration.ts'
+import { ArgumentError } from './errors.ts'
+import type { Settings } from './options.ts'
+
+type Limits = Pick<Settings, 'idleTimeout' | 'lifetime'>
+
+/** The limits of one session: those that are given, in place of the configured ones. @throws ArgumentError */
+export function readLimits(
+  { idleTimeout, lifetime }: { idleTimeout?: Duration; lifetime?: Duration },
+  configured: Limits,
+): Limits {
+  const most = lifetime === undefined ? configured.lifetime : milliseconds(lifetime, 'lifetime')
+  return {
+    idleTimeout: checkIdleTimeout(idleTimeout ?? Math.min(configured.idleTimeout, most), most),
+    lifetime: most,
+  }
+}
+
+/** @throws ArgumentError */
+export function checkIdleTimeout(idleTimeout: Duration, lifetime: number): number {
+  const ms = milliseconds(idleTimeout, 'idleTimeout')
+  if (ms > lifetime) throw new ArgumentError(`idleTimeout must not be longer than the lifetime (${lifetime} ms).`)
+  return ms
+}
