@@ -1,12 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import { CoatcheckError, StoreError } from '../core/errors.ts'
+import { type Answer, jsonAnswer } from './json-answer.ts'
 
 /** The answer to a request that has failed: JSON, and for nobody else. */
-export interface FailureAnswer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
+export type FailureAnswer = Answer
 
 /**
  * The answer to a request whose handler has failed. What is ours we have words for. Of what is not, the client learns no more
@@ -17,7 +14,7 @@ export function failureOf(error: unknown): FailureAnswer {
   const { status, statusCode = status } = (error ?? {}) as { status?: unknown; statusCode?: unknown }
   const known = Number.isInteger(statusCode) && Number(statusCode) >= 400 && Number(statusCode) < 600
   const answered = known ? Number(statusCode) : 500
-  return answer(answered, STATUS_CODES[answered] ?? 'Error')
+  return jsonAnswer(answered, { error: STATUS_CODES[answered] ?? 'Error' })
 }
 
 /** The answer to a request whose changes could not be stored. */
@@ -25,12 +22,7 @@ export function refusalOf(error: unknown): FailureAnswer {
   const status = error instanceof CoatcheckError ? error.status : 500
   const more: Record<string, string> = {}
   if (error instanceof StoreError) more['Retry-After'] = error.headers['retry-after'] // guard: Retry-After
-  return answer(status, REASONS[status] ?? 'Internal server error', more)
-}
-
-function answer(status: number, reason: string, more: Record<string, string> = {}): FailureAnswer {
-  const headers = { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store', ...more }
-  return { status, headers, body: JSON.stringify({ error: reason }) }
+  return jsonAnswer(status, { error: REASONS[status] ?? 'Internal server error' }, more)
 }
 
 const REASONS: Record<number, string> = {

@@ -1,14 +1,11 @@
 import type { ServerResponse } from 'node:http'
-import { ConfigError } from '../core/errors.ts'
+import { must } from '../core/errors.ts'
 import { type Refusal, refusalBody } from '../core/guards.ts'
-import { safeReturnTo } from '../core/return-to.ts'
+import { NOWHERE, safeReturnTo } from '../core/return-to.ts'
+import { type Answer, jsonAnswer, NOT_STORED } from './json-answer.ts'
 
 /** How a request is answered that a guard does not let pass. */
-export interface GuardAnswer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
+export type GuardAnswer = Answer
 
 /** A request, as far as the way to the login page goes by it. */
 export interface PageRequest {
@@ -20,12 +17,7 @@ export interface PageRequest {
 }
 
 export function refusalAnswer(refusal: Refusal): GuardAnswer {
-  return {
-    status: refusal.status,
-    // It depends on who asks.
-    headers: { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' },
-    body: JSON.stringify(refusalBody(refusal)),
-  }
+  return jsonAnswer(refusal.status, refusalBody(refusal))
 }
 
 /**
@@ -34,13 +26,12 @@ export function refusalAnswer(refusal: Refusal): GuardAnswer {
  */
 export function loginAnswer(loginPath: string): (refusal: Refusal, request: PageRequest) => GuardAnswer {
   const path = safeReturnTo(loginPath, '')
-  if (path === '')
-    throw new ConfigError("redirectToLogin needs a path on this origin, as in redirectToLogin('/login').")
+  must(path !== '', "redirectToLogin needs a path on this origin, as in redirectToLogin('/login').")
   return (refusal, request) => {
     if (refusal.status !== 401 || !asksForPage(request)) return refusalAnswer(refusal)
-    const url = new URL(path, 'http://nowhere.invalid')
+    const url = new URL(path, NOWHERE)
     url.searchParams.set('return-to', safeReturnTo(request.url))
-    const headers = { Location: url.pathname + url.search + url.hash, 'Cache-Control': 'no-store' }
+    const headers = { Location: url.pathname + url.search + url.hash, ...NOT_STORED }
     return { status: 303, headers, body: '' }
   }
 }

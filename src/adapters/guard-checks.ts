@@ -18,21 +18,22 @@ export interface Whose<Data> {
 /** The names of roles, and options after them. */
 type RolesAnd<Options> = readonly [string, ...string[]] | readonly [string, ...string[], Options]
 
-export function checkUser<Data>({ sessions }: Whose<Data>): Check {
-  const decide = guards.requireUser()
+function check<Data>({ sessions }: Whose<Data>, decide: (subject: guards.Subject) => guards.Decision): Check {
   return (req) => decide(guardedOf(req, sessions).subject())
 }
 
-/** @throws ConfigError */
-export function checkRole<Data>(roles: readonly string[], { sessions }: Whose<Data>): Check {
-  const decide = guards.requireRole(...roles)
-  return (req) => decide(guardedOf(req, sessions).subject())
+export function checkUser<Data>(whose: Whose<Data>): Check {
+  return check(whose, guards.requireUser())
 }
 
 /** @throws ConfigError */
-export function checkRecentLogin<Data>(maxAge: Duration, { sessions }: Whose<Data>): Check {
-  const decide = guards.requireRecentLogin(maxAge)
-  return (req) => decide(guardedOf(req, sessions).subject())
+export function checkRole<Data>(roles: readonly string[], whose: Whose<Data>): Check {
+  return check(whose, guards.requireRole(...roles))
+}
+
+/** @throws ConfigError */
+export function checkRecentLogin<Data>(maxAge: Duration, whose: Whose<Data>): Check {
+  return check(whose, guards.requireRecentLogin(maxAge))
 }
 
 /** @throws ConfigError */

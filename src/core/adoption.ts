@@ -1,5 +1,5 @@
 import type { Adoptions } from './adoptions.ts'
-import { ConfigError } from './errors.ts'
+import { must } from './errors.ts'
 import type { LoginOptions } from './login-options.ts'
 import type { Operations } from './operations.ts'
 import type { SessionRecord, SessionStore } from './store.ts'
@@ -50,8 +50,9 @@ export type TakeOver = (adoption: Adoption, operations: Operations) => Adoptions
 /** @throws ConfigError */
 export function checkAdoption(adopt: Adoption): Adoption {
   const { idOf, inherit, takeOver } = adopt ?? {}
-  if ([idOf, inherit, takeOver].some((each) => typeof each !== 'function')) {
-    throw new ConfigError('adopt must be an adoption, such as expressSessionCookie({ store, secret }).')
-  }
+  must(
+    [idOf, inherit, takeOver].every((each) => typeof each === 'function'),
+    'adopt must be an adoption, such as expressSessionCookie({ store, secret }).',
+  )
   return adopt
 }

@@ -1,5 +1,5 @@
 import type { AdoptedUser, Adoption } from './adoption.ts'
-import { ArgumentError, ConfigError, LoginRevokedError, StoreError, UserLimitError } from './errors.ts'
+import { ArgumentError, LoginRevokedError, must, StoreError, UserLimitError } from './errors.ts'
 import { readLogin } from './login-options.ts'
 import { type CreateSession, Operations, type Started } from './operations.ts'
 import { dataFields } from './record.ts'
@@ -40,11 +40,10 @@ export class Adoptions {
 
   /** @throws ConfigError */
   constructor(adoption: Adoption, operations: Operations) {
-    if (adoption.store === operations.settings.store) {
-      throw new ConfigError(
-        'adopt.store must be where the old sessions are kept, another store than that of the new ones.',
-      )
-    }
+    must(
+      adoption.store !== operations.settings.store,
+      'adopt.store must be where the old sessions are kept, another store than that of the new ones.',
+    )
     this.#adoption = adoption
     this.#operations = operations
     this.#old = new Operations({ ...operations.settings, store: adoption.store })

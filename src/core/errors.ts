@@ -23,6 +23,11 @@ export class ConfigError extends CoatcheckError {
   }
 }
 
+/** What has to be so of an option. @throws ConfigError */
+export function must(be: unknown, message: string): asserts be {
+  if (!be) throw new ConfigError(message)
+}
+
 /** `ERR_ARGUMENT`: a value handed to a call is not usable (a duration, a user id, an amount). Nothing was written. */
 export class ArgumentError extends CoatcheckError {
   constructor(message: string) {

@@ -1,5 +1,5 @@
 import { type Duration, durationOption } from './duration.ts'
-import { ConfigError } from './errors.ts'
+import { must } from './errors.ts'
 
 /** Whoever makes a request, as far as guards look. A session has all of it but the clock. */
 export interface Subject {
@@ -51,9 +51,10 @@ export function requireUser(): (subject: Subject) => Decision {
  * @throws ConfigError when no role is given, or an empty one: such a guard would let nobody pass
  */
 export function requireRole(...allowed: readonly string[]): (subject: Subject) => Decision {
-  if (allowed.length === 0 || !allowed.every((role) => typeof role === 'string' && role !== '')) {
-    throw new ConfigError("requireRole needs the name of a role, or of several: requireRole('admin', 'editor').")
-  }
+  must(
+    allowed.length > 0 && allowed.every((role) => typeof role === 'string' && role !== ''),
+    "requireRole needs the name of a role, or of several: requireRole('admin', 'editor').",
+  )
   return ({ userId, roles }) => {
     if (userId === null) return LOGIN_REQUIRED // guard: roles without a user
     return allowed.some((role) => roles.includes(role)) ? 'allow' : FORBIDDEN
@@ -84,7 +85,7 @@ export function requireRecentLogin(maxAge: Duration): (subject: Subject) => Deci
 export function requireThat<Args extends readonly unknown[]>(
   condition: (...args: Args) => boolean | Promise<boolean>,
 ): (...args: Args) => Promise<Decision> {
-  if (typeof condition !== 'function') throw new ConfigError('requireThat needs a function that says true or false.')
+  must(typeof condition === 'function', 'requireThat needs a function that says true or false.')
   return async (...args) => ((await condition(...args)) === true ? 'allow' : FORBIDDEN)
 }
 

@@ -2,7 +2,7 @@ import type { AddressMode } from './address.ts'
 import { type Adoption, checkAdoption } from './adoption.ts'
 import { type CookieOptions, SessionCookie } from './cookie.ts'
 import { type Duration, durationOption } from './duration.ts'
-import { ConfigError } from './errors.ts'
+import { must } from './errors.ts'
 import { DataChecker, type DataSchema } from './schema.ts'
 import type { SessionStore, TouchRule, UserLimit } from './store.ts'
 
@@ -84,31 +84,44 @@ const METHODS: readonly (keyof SessionStore)[] = [
   ...(['listUser', 'revokeUser', 'setUserRoles', 'revokeLogins', 'partition'] as const),
   ...(['timeToLive', 'count', 'countUsers', 'countByIdleAge', 'recent', 'subscribe', 'now', 'close'] as const),
 ]
-const DEFAULT_LIMIT: UserLimit = { limit: 100, whenFull: 'evict-oldest' }
+
+type DurationName =
+  | 'idleTimeout'
+  | 'lifetime'
+  | 'touchInterval'
+  | 'storeTimeout'
+  | 'rotationGrace'
+  | 'reuseWindow'
+  | 'rotateEvery'
 
 /** @throws ConfigError naming the option that is wrong. */
 export function readOptions(options: SessionsOptions): Settings {
-  if (typeof options !== 'object' || options === null) throw new ConfigError('createSessions needs an options object.')
+  must(typeof options === 'object' && options !== null, 'createSessions needs an options object.')
   const { store } = options
-  if (!store || METHODS.some((method) => typeof store[method] !== 'function')) {
-    throw new ConfigError('store must be a session store: redisStore(client), or memoryStore() for development.')
-  }
-  const idleTimeout = durationOption(options.idleTimeout ?? '30m', 'idleTimeout', 1)
-  const lifetime = durationOption(options.lifetime ?? '12h', 'lifetime', 1)
-  if (idleTimeout > lifetime) throw new ConfigError('idleTimeout must not be longer than lifetime.')
+  must(
+    METHODS.every((method) => typeof store?.[method] === 'function'),
+    'store must be a session store: redisStore(client), or memoryStore() for development.',
+  )
+  const duration = (name: DurationName, byDefault: Duration, least?: number) =>
+    durationOption(options[name] ?? byDefault, name, least)
+  const maybe = (name: DurationName, least?: number) =>
+    options[name] === undefined ? null : durationOption(options[name], name, least)
+  const idleTimeout = duration('idleTimeout', '30m')
+  const lifetime = duration('lifetime', '12h')
+  must(idleTimeout <= lifetime, 'idleTimeout must not be longer than lifetime.')
   return {
     store,
     idleTimeout,
     lifetime,
     touch: touchRule(options.touchInterval),
-    storeTimeout: durationOption(options.storeTimeout ?? '1s', 'storeTimeout', 1),
-    rotationGrace: durationOption(options.rotationGrace ?? '10s', 'rotationGrace', 0),
-    reuseWindow: durationOption(options.reuseWindow ?? '1h', 'reuseWindow', 0),
-    rotateEvery: options.rotateEvery === undefined ? null : durationOption(options.rotateEvery, 'rotateEvery', 1),
+    storeTimeout: duration('storeTimeout', '1s'),
+    rotationGrace: duration('rotationGrace', '10s', 0),
+    reuseWindow: duration('reuseWindow', '1h', 0),
+    rotateEvery: maybe('rotateEvery'),
     revokeOnReuse: options.revokeOnReuse ?? false,
     address: addressMode(options.address),
     maxPerUser: userLimit(options.maxPerUser),
-    maxValueBytes: byteLimit(options.maxValueBytes),
+    maxValueBytes: wholeNumber(options.maxValueBytes ?? 1_048_576, 'maxValueBytes'),
     cookie: new SessionCookie(options.cookie),
     checker: options.schema === undefined ? null : new DataChecker(options.schema, options.migrate),
     adopt: options.adopt === undefined ? null : checkAdoption(options.adopt),
@@ -116,28 +129,24 @@ export function readOptions(options: SessionsOptions): Settings {
 }
 
 function addressMode(option: AddressMode = 'truncated'): AddressMode {
-  if (!['truncated', 'none', 'full'].includes(option)) {
-    throw new ConfigError("address must be 'truncated', 'none' or 'full'.")
-  }
+  must(['truncated', 'none', 'full'].includes(option), "address must be 'truncated', 'none' or 'full'.")
   return option
 }
 
-function byteLimit(option = 1_048_576): number {
-  if (!Number.isSafeInteger(option) || option < 1)
-    throw new ConfigError('maxValueBytes must be a whole number above 0.')
+function wholeNumber(option: number, name: string): number {
+  must(Number.isSafeInteger(option) && option > 0, `${name} must be a whole number above 0.`)
   return option
 }
 
 function userLimit(option: SessionsOptions['maxPerUser'] = {}): UserLimit {
-  if (typeof option !== 'number' && (typeof option !== 'object' || option === null)) {
-    throw new ConfigError("maxPerUser must be a number, or an object as in { limit: 5, whenFull: 'refuse' }.")
-  }
-  const { limit, whenFull } = { ...DEFAULT_LIMIT, ...(typeof option === 'number' ? { limit: option } : option) }
-  if (!Number.isSafeInteger(limit) || limit < 1) throw new ConfigError('maxPerUser must be a whole number above 0.')
-  if (whenFull !== 'evict-oldest' && whenFull !== 'refuse') {
-    throw new ConfigError("maxPerUser.whenFull must be 'evict-oldest' or 'refuse'.")
-  }
-  return { limit, whenFull }
+  const given = typeof option === 'number' ? { limit: option } : option
+  must(
+    typeof given === 'object' && given !== null,
+    "maxPerUser must be a number, or an object as in { limit: 5, whenFull: 'refuse' }.",
+  )
+  const { limit = 100, whenFull = 'evict-oldest' } = given
+  must(['evict-oldest', 'refuse'].includes(whenFull), "maxPerUser.whenFull must be 'evict-oldest' or 'refuse'.")
+  return { limit: wholeNumber(limit, 'maxPerUser'), whenFull }
 }
 
 /** @throws ConfigError */

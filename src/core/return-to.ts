@@ -1,5 +1,5 @@
 /** What a browser would make of a path is asked of the same parser, against a host that nobody has. */
-const NOWHERE = 'http://nowhere.invalid'
+export const NOWHERE = 'http://nowhere.invalid'
 
 /** Longer ones come from no link, and would not fit into the headers that carry them. */
 const LONGEST = 2048

@@ -1,4 +1,4 @@
-import { ConfigError } from './errors.ts'
+import { must } from './errors.ts'
 import type { Decision, Refusal } from './guards.ts'
 
 /** Which requests of other origins are welcome. */
@@ -42,8 +42,13 @@ const SAFE_METHODS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'O
  */
 export function sameOrigin(options: SameOriginOptions = {}): (request: RequestOrigin) => Decision {
   const { origins = [] } = options
-  if (!Array.isArray(origins)) throw new ConfigError("origins must be an array, as in ['https://app.example'].")
-  for (const origin of origins) checkOrigin(origin)
+  must(Array.isArray(origins), "origins must be an array, as in ['https://app.example'].")
+  for (const origin of origins) {
+    must(
+      typeof origin === 'string' && origin !== 'null' && originOf(origin) === origin,
+      `origins: '${origin}' is no origin. Write scheme and host alone, as in 'https://app.example'.`,
+    )
+  }
   const listed: ReadonlySet<string | undefined> = new Set(origins)
   return ({ method, secFetchSite, origin, own }) => {
     if (SAFE_METHODS.has(method) || listed.has(origin)) return 'allow'
@@ -58,9 +63,4 @@ export function sameOrigin(options: SameOriginOptions = {}): (request: RequestOr
 /** Browsers spell an origin in one way, and compare it by that. */
 function originOf(url: string): string | null {
   return URL.canParse(url) ? new URL(url).origin : null
-}
-
-function checkOrigin(origin: unknown): void {
-  if (typeof origin === 'string' && origin !== 'null' && originOf(origin) === origin) return
-  throw new ConfigError(`origins: '${origin}' is no origin. Write scheme and host alone, as in 'https://app.example'.`)
 }

@@ -1,5 +1,5 @@
 import { decode } from './codec.ts'
-import { ConfigError, DataError } from './errors.ts'
+import { ConfigError, DataError, must } from './errors.ts'
 
 /**
  * A schema of the session data, by the Standard Schema interface (standardschema.dev, version 1), which zod, valibot and
@@ -42,9 +42,10 @@ export class DataChecker {
 
   /** @throws ConfigError when it is no synchronous Standard Schema that accepts `{}` */
   constructor(schema: DataSchema, migrate?: (data: Values) => unknown) {
-    if (typeof schema?.['~standard']?.validate !== 'function') {
-      throw new ConfigError('schema must be a Standard Schema (version 1), as of zod, valibot or arktype.')
-    }
+    must(
+      typeof schema?.['~standard']?.validate === 'function',
+      'schema must be a Standard Schema (version 1), as of zod, valibot or arktype.',
+    )
     this.#schema = schema
     this.#migrate = migrate
     const empty = this.#validate({})
