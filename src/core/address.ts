@@ -18,13 +18,11 @@ export function shownAddress(address: string | undefined, mode: AddressMode): st
   // ipaddr.js alone would also read '127.1' and '0x7f000001', which a proxy's log and this one would then tell differently.
   if (isIP(address) === 0) return null
   const [bare = ''] = address.split('%')
-  const parsed = ipaddr.process(bare)
-  const kept = mode === 'full' ? parsed : networkOf(parsed)
-  return kept instanceof ipaddr.IPv6 ? kept.toRFC5952String() : kept.toString()
-}
-
-function networkOf(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
-  return address instanceof ipaddr.IPv6
-    ? new ipaddr.IPv6(address.parts.map((part, i) => (i < 3 ? part : 0)))
-    : new ipaddr.IPv4(address.octets.map((octet, i) => (i < 3 ? octet : 0)))
+  const full = ipaddr.process(bare)
+  if (mode === 'full') return full.toString()
+  const network =
+    full.kind() === 'ipv6'
+      ? ipaddr.IPv6.networkAddressFromCIDR(`${full}/48`)
+      : ipaddr.IPv4.networkAddressFromCIDR(`${full}/24`)
+  return network.toString()
 }

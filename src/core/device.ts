@@ -20,11 +20,8 @@ export function deviceLabel(userAgent: string | undefined): string | null {
   if (!header) return null
   const { browser, os } = parse(header)
   // 'Android Browser' needs no 'on Android'.
-  const words = [browser.name, os.name].filter((word) => word !== undefined && word !== '')
-  const label = clipLabel(
-    words.length === 2 && words[0]?.includes(words[1] ?? '') ? (words[0] ?? '') : words.join(' on '),
-  )
-  return label === '' ? null : label
+  const words = [browser.name, os.name].filter(Boolean)
+  return clipLabel(browser.name?.includes(os.name ?? '') ? browser.name : words.join(' on ')) || null
 }
 
 /**

@@ -87,25 +87,26 @@ export class FieldUpdates {
   }
 
   async #round(queue: Queue, round: Waiting[], ref: SessionRef, field: string): Promise<void> {
-    let outcomes = new Map<Waiting, { text: Text } | { error: unknown }>()
+    let settle: (() => void)[] = []
     try {
       const next = (current: Text) => {
         // Afresh in every attempt: what an update did with a value that turned out stale never counts.
-        outcomes = new Map()
+        settle = []
         let text = current
-        for (const entry of round) {
-          const outcome = applyChange(entry.change, text, field, this.#rules)
-          outcomes.set(entry, outcome)
-          if ('text' in outcome) text = outcome.text
+        for (const { change, resolve, reject } of round) {
+          try {
+            const changed = applyChange(change, text, field, this.#rules)
+            settle.push(() => resolve(changed))
+            text = changed
+          } catch (error) {
+            settle.push(() => reject(error))
+          }
         }
         queue.text = text
         return text
       }
       await this.#compareAndSet(ref, field, queue.text, next, new RoundCall(round))
-      for (const [entry, outcome] of outcomes) {
-        if ('text' in outcome) entry.resolve(outcome.text)
-        else entry.reject(outcome.error)
-      }
+      for (const tell of settle) tell()
     } catch (error) {
       for (const entry of round) entry.reject(error)
     }
@@ -145,18 +146,9 @@ class RoundCall implements StoreCall {
 }
 
 /** Each update sees a value of its own, decoded anew: what one keeps or changes later cannot reach another. */
-function applyChange(
-  change: Change,
-  current: Text,
-  field: string,
-  rules: ValueRules,
-): { text: Text } | { error: unknown } {
-  try {
-    const next = change(current === null ? undefined : (rules.checker?.readField(field, current) ?? decode(current)))
-    return { text: next === undefined ? null : encodeField(field, next, rules) }
-  } catch (error) {
-    return { error }
-  }
+function applyChange(change: Change, current: Text, field: string, rules: ValueRules): Text {
+  const next = change(current === null ? undefined : (rules.checker?.readField(field, current) ?? decode(current)))
+  return next === undefined ? null : encodeField(field, next, rules)
 }
 
 /** Encodes the value of one field, and checks it, alone: its size, and by the schema. */

@@ -17,9 +17,9 @@ export async function follow<Reply extends { status: string }>(
   let at = ref
   while (true) {
     const reply = await unsealed<Reply>(call, () => act(at))
-    if (!isMoved(reply)) return { reply, id: at.id }
+    if (reply.status !== 'moved') return { reply: reply as Reply | Ended, id: at.id }
     if (call.expired) giveUp(call) // guard: deadline
-    at = { id: reply.to, userId: ref.userId }
+    at = { id: (reply as Moved).to, userId: ref.userId }
   }
 }
 
@@ -30,18 +30,10 @@ export async function unsealed<Reply extends { status: string }>(
 ): Promise<Reply | Ended | Moved> {
   for (let wait = 5; !call.expired; wait = Math.min(2 * wait, 50)) {
     const reply = await act()
-    if (!isSealed(reply)) return reply
+    if (reply.status !== 'sealed') return reply as Reply | Ended | Moved
     await pause(wait, undefined, { signal: call.signal }).catch(deadlinePassed)
   }
   return { status: 'ended' }
-}
-
-function isMoved(reply: { status: string }): reply is Moved {
-  return reply.status === 'moved'
-}
-
-function isSealed(reply: { status: string }): reply is { status: 'sealed' } {
-  return reply.status === 'sealed'
 }
 
 /** The pause was cut short because the call has expired, which is checked next. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Breaker } from './breaker.ts'
-import { withDeadline } from './deadline.ts'
+import { type Follower, withDeadline } from './deadline.ts'
 import { CoatcheckError, StoreError } from './errors.ts'
 import { type Health, HealthRecord } from './health.ts'
 import type { SessionStore, StoreCall } from './store.ts'
@@ -40,10 +40,9 @@ export class StoreCalls {
    * @throws StoreError `ERR_STORE_TIMEOUT`; `ERR_STORE_UNAVAILABLE` at once while the store does not answer anybody
    */
   run<T>(operation: string, run: (call: StoreCall) => Promise<T>, late?: (value: T) => void): Promise<T> {
-    if (this.#breaker.state === 'open') return Promise.reject(notTried(operation)) // guard: fail at once
     const sentAt = performance.now()
     const since = this.#breaker.answers
-    return withDeadline(this.#timeout, operation, run, {
+    return this.wait(operation, run, {
       answered: () => this.#answered(sentAt),
       failed: (error) => this.#failed(error, sentAt),
       overdue: (error) => this.#overdue(error, since),
@@ -51,10 +50,13 @@ export class StoreCalls {
     })
   }
 
-  /** Waits, under the deadline of a call, for what says nothing of how the store answers calls. @throws StoreError likewise */
-  wait<T>(operation: string, run: (call: StoreCall) => Promise<T>): Promise<T> {
-    if (this.#breaker.state === 'open') return Promise.reject(notTried(operation))
-    return withDeadline(this.#timeout, operation, run)
+  /**
+   * Waits, under the deadline of a call, for what says nothing of how the store answers calls, unless `follower` is told.
+   * @throws StoreError likewise
+   */
+  wait<T>(operation: string, run: (call: StoreCall) => Promise<T>, follower?: Follower<T>): Promise<T> {
+    if (this.#breaker.state === 'open') return Promise.reject(notTried(operation)) // guard: fail at once
+    return withDeadline(this.#timeout, operation, run, follower)
   }
 
   /** How the store is. Asks it if nobody has had an answer of late. Never rejects. */

@@ -43,13 +43,14 @@ export class StoreProbe {
         this.#end = null
         resolve(failure)
       }
+      const overdue = () => end(timedOut(this.#timeout))
       const expire = () => {
         call.expire()
         // As with any call: what has already arrived is read first.
-        setImmediate(() => end(timedOut(this.#timeout)))
+        setImmediate(overdue)
       }
       const timer = setTimeout(expire, this.#timeout).unref()
-      this.#end = () => end(timedOut(this.#timeout))
+      this.#end = overdue
       const asked = strangers().map(async (id) => {
         try {
           await this.#store.load(id, null, call)

@@ -22,14 +22,8 @@ const REMEMBER = '_remember'
 
 /** The fields to store, without those that hold nothing. */
 export function detailFields({ roles, device, deviceId, ip, remember }: UserDetails): Map<string, string> {
-  const fields = new Map<string, string>()
-  const encodedRoles = encodeRoles(roles)
-  if (encodedRoles !== null) fields.set('roles', encodedRoles)
-  if (device) fields.set('device', device)
-  if (deviceId !== null) fields.set('device_id', deviceId)
-  if (ip !== null) fields.set('ip', ip)
-  if (remember) fields.set(REMEMBER, '1')
-  return fields
+  const fields = { roles: encodeRoles(roles), device, device_id: deviceId, ip, [REMEMBER]: remember ? '1' : null }
+  return new Map(Object.entries(fields).filter((entry): entry is [string, string] => Boolean(entry[1])))
 }
 
 /** Every field that {@link detailFields} may give. */

@@ -72,8 +72,8 @@ export class UserSessions {
    */
   async revokeOthers(id: string, options: RevokeOptions = {}): Promise<number> {
     for (let attempt = 1; ; attempt++) {
-      const kept = isId(id) ? await this.#operations.load(id) : null
-      if (kept?.userId !== this.#userId) throw new SessionEndedError() // guard: of this user
+      const kept = await this.find(id)
+      if (kept === null) throw new SessionEndedError() // guard: of this user
       try {
         return await this.#revoke(kept.id, this.#note('revoked', 'others', options))
       } catch (error) {
