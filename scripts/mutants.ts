@@ -87,6 +87,7 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/core/adoptions.', ['test/from-express-session/']],
   ['src/adapters/express-session/cookie.', ['test/from-express-session/']],
   ['src/core/events.', ['test/users/events.', 'test/users/subscription.', ...USERS]],
+  ['src/core/others.', ['test/users/events.', 'test/users/subscription.', ...USERS]],
   ['src/core/follow.', ['test/users/watch.', ...USERS]],
   ['src/core/logins.', USERS],
   ['src/core/user-sessions.', USERS],

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
-import { EventEmitter } from 'node:events'
 import { inspect } from 'node:util'
 import { StoreError } from './errors.ts'
-import type { Note, SessionStore, StoreEvent, Subscription } from './store.ts'
-import { Told } from './told.ts'
+import type { Others } from './others.ts'
+import type { Note, SessionStore } from './store.ts'
 import { warnOnce } from './warn.ts'
 
 /** What can become of a session, by the name under which `sessions.on` tells it. */
@@ -49,10 +48,6 @@ export interface SessionEvent {
 
 type Listener = (event: SessionEvent) => unknown
 
-const TYPES: ReadonlySet<string> = new Set<keyof SessionEvents>([
-  ...(['created', 'login', 'rotated', 'destroyed', 'revoked', 'evicted', 'roles', 'reuse', 'refused'] as const),
-])
-
 /** The `node:diagnostics_channel` on which every event is published. */
 const diagnostics = channel('coatcheck:session')
 
@@ -62,12 +57,11 @@ const diagnostics = channel('coatcheck:session')
  */
 export class Events {
   readonly #store: SessionStore
-  readonly #emitter = new EventEmitter({ captureRejections: false }).setMaxListeners(0)
+  readonly #listeners = new Set<{ readonly type: keyof SessionEvents; readonly listener: Listener }>()
   readonly #process = randomUUID()
   readonly #missed = new Set<() => void>()
-  readonly #told = new Told()
   #calls = 0
-  #subscription: Subscription | null = null
+  #others: Others | null = null
   #closed = false
   /** What this process has done, by type and cause. */
   readonly counts: Partial<Record<keyof SessionEvents, Record<string, number>>> = {}
@@ -87,25 +81,29 @@ export class Events {
   }
 
   on(type: keyof SessionEvents, listener: Listener): () => void {
-    this.#emitter.on(type, listener)
+    const entry = { type, listener }
+    this.#listeners.add(entry)
     this.listen().catch(() => this.#notListening())
-    return () => void this.#emitter.off(type, listener)
+    return () => void this.#listeners.delete(entry)
   }
 
   /** Listens to other processes, from when the promise resolves. @throws StoreError */
   async listen(): Promise<void> {
+    const { Others } = await import('./others.ts')
     if (this.#closed) throw closedError()
-    this.#subscription ??= this.#store.subscribe(
-      (event) => this.#hear(event),
+    this.#others ??= new Others(
+      this.#store,
+      this.#process,
+      (event) => this.#emit(event),
       () => {
         for (const listener of this.#missed) listener()
       },
     )
-    const subscription = this.#subscription
+    const others = this.#others
     try {
-      await subscription.ready
+      await others.ready
     } catch (error) {
-      if (this.#subscription === subscription) this.#subscription = null
+      if (this.#others === others) this.#others = null
       throw error
     }
   }
@@ -123,33 +121,23 @@ export class Events {
 
   /** Tells what a call to the store has done, if the store has not told it already. */
   tellOf(note: Note, id: string, userId: string | null, at: number | null = null): void {
-    if (this.#subscription !== null && !this.#told.isFirst(nameOf({ ...note, id }))) return // guard: told already
+    if (this.#others?.isFirst(note, id) === false) return // guard: told already
     const { type, cause, actor, previous } = note
     this.#emit({ type: type as keyof SessionEvents, id, userId, cause, actor, previous, at, local: true })
   }
 
   close(): void {
     this.#closed = true
-    this.#subscription?.end()
-    this.#emitter.removeAllListeners()
+    this.#others?.end()
+    this.#listeners.clear()
     this.#missed.clear()
-  }
-
-  /** Of this process's own, the store may tell before the answer to the call comes, or although it never comes. */
-  #hear(told: StoreEvent): void {
-    const { from, type, ...event } = told
-    if (!TYPES.has(type)) return // guard: foreign event
-    const local = from.startsWith(`${this.#process}:`)
-    // What is told of it here says more: whose session it has led to.
-    if (local && type === 'reuse') return
-    if (local && !this.#told.isFirst(nameOf(told))) return // guard: heard already
-    this.#emit({ ...event, type: type as keyof SessionEvents, local })
   }
 
   #emit(event: SessionEvent): void {
     if (event.local) this.#count(event)
     if (diagnostics.hasSubscribers) diagnostics.publish(event)
-    for (const listener of this.#emitter.listeners(event.type)) callListener(listener as Listener, event)
+    // As they are now: one that is added meanwhile has not listened yet.
+    for (const { type, listener } of [...this.#listeners]) if (type === event.type) callListener(listener, event)
   }
 
   #count({ type, cause }: SessionEvent): void {
@@ -183,11 +171,6 @@ function warnOfListener(error: unknown): void {
   const detail = error instanceof Error ? (error.stack ?? error.message) : inspect(error)
   const message = 'A listener to sessions failed; the request was served all the same.'
   process.emitWarning(message, { type: 'CoatcheckWarning', code: 'COATCHECK_LISTENER', detail })
-}
-
-/** The same of an event as this process tells it and as the store does. */
-function nameOf({ from, type, id }: Pick<StoreEvent, 'from' | 'type' | 'id'>): string {
-  return `${from} ${type} ${id}`
 }
 
 /** What a call to sessions that have been closed fails with. */
