@@ -44,6 +44,6 @@ function asksForPage({ method, prefersHtml }: PageRequest): boolean {
 export function sendAnswer(res: ServerResponse, { status, headers, body }: GuardAnswer): void {
   res.statusCode = status
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
-  if (body !== '') res.setHeader('Content-Length', Buffer.byteLength(body))
-  res.end(body === '' ? undefined : body)
+  res.setHeader('Content-Length', Buffer.byteLength(body))
+  res.end(body)
 }

@@ -105,7 +105,9 @@ export class FieldUpdates {
         queue.text = text
         return text
       }
-      await this.#compareAndSet(ref, field, queue.text, next, new RoundCall(round))
+      const call = callOf(round)
+      call.outcome = 'unknown'
+      await this.#compareAndSet(ref, field, queue.text, next, call)
       for (const tell of settle) tell()
     } catch (error) {
       for (const entry of round) entry.reject(error)
@@ -114,34 +116,24 @@ export class FieldUpdates {
 }
 
 /** The one store call of a round: it lasts as long as the update that came last, and what becomes of it becomes of all. */
-class RoundCall implements StoreCall {
-  readonly #round: readonly Waiting[]
-  readonly #last: StoreCall
-
-  constructor(round: readonly Waiting[]) {
-    this.#round = round
-    this.#last = (round.at(-1) as Waiting).call
-    this.outcome = 'unknown'
-  }
-
-  get signal(): AbortSignal {
-    return this.#last.signal
-  }
-
-  get expired(): boolean {
-    return this.#last.expired
-  }
-
-  get remaining(): number {
-    return this.#last.remaining
-  }
-
-  get outcome(): Outcome {
-    return this.#last.outcome
-  }
-
-  set outcome(outcome: Outcome) {
-    for (const { call } of this.#round) call.outcome = outcome
+function callOf(round: readonly Waiting[]): StoreCall {
+  const last = (round.at(-1) as Waiting).call
+  return {
+    get signal() {
+      return last.signal
+    },
+    get expired() {
+      return last.expired
+    },
+    get remaining() {
+      return last.remaining
+    },
+    get outcome() {
+      return last.outcome
+    },
+    set outcome(outcome: Outcome) {
+      for (const { call } of round) call.outcome = outcome
+    },
   }
 }
 

@@ -6,7 +6,7 @@ import { readLimits } from './limits.ts'
 import type { LoginRequest } from './logins.ts'
 import type { RequestState } from './request-state.ts'
 import { checkUserId } from './token.ts'
-import { checkDeviceId, checkRoles } from './user-fields.ts'
+import { checkDeviceId, checkRoles, type UserDetails } from './user-fields.ts'
 
 /** What a login says of the user and the device. */
 export interface LoginOptions {
@@ -25,22 +25,37 @@ export interface LoginOptions {
   remember?: { idleTimeout?: Duration; lifetime?: Duration }
 }
 
+/**
+ * Reads and checks what is said of a user and a device.
+ * @param seen what is known of them beside it; `device` is asked if nothing is said
+ * @throws ArgumentError
+ */
+export function readDetails(
+  { roles = [], device, deviceId }: Pick<LoginOptions, 'roles' | 'device' | 'deviceId'>,
+  seen: Pick<UserDetails, 'ip' | 'remember'> & { device(): string | null },
+): UserDetails {
+  return {
+    ...seen,
+    roles: checkRoles(roles),
+    device: device === undefined ? seen.device() : clipLabel(device),
+    deviceId: deviceId === undefined ? null : checkDeviceId(deviceId),
+  }
+}
+
 /** Reads and checks the options of a login. @throws ArgumentError */
 export function readLogin(
   userId: string,
   options: LoginOptions,
   { client, operations }: Pick<RequestState, 'client' | 'operations'>,
 ): Omit<LoginRequest, 'changes' | 'begun'> {
-  const { roles = [], device, deviceId, data = 'keep', remember } = options
+  const { data = 'keep', remember } = options
   const { settings } = operations
   if (data !== 'keep' && data !== 'drop') throw new ArgumentError("data must be 'keep' or 'drop'.")
   const limits = readLimits(remember ?? {}, settings)
-  const details = {
-    roles: checkRoles(roles),
-    device: device === undefined ? deviceLabel(client.userAgent()) : clipLabel(device),
-    deviceId: deviceId === undefined ? null : checkDeviceId(deviceId),
+  const details = readDetails(options, {
+    device: () => deviceLabel(client.userAgent()),
     ip: shownAddress(client.address(), settings.address),
     remember: remember !== undefined,
-  }
+  })
   return { userId: checkUserId(userId), details, ...limits, keepData: data === 'keep' }
 }

@@ -1,5 +1,6 @@
 import { decode } from './codec.ts'
 import { ConfigError, DataError, must } from './errors.ts'
+import { decodeData } from './record.ts'
 
 /**
  * A schema of the session data, by the Standard Schema interface (standardschema.dev, version 1), which zod, valibot and
@@ -62,9 +63,7 @@ export class DataChecker {
     const checked = this.#validate(stored)
     if ('values' in checked) return { values: checked.values, migrated: false }
     if (this.#migrate === undefined) throw new DataError('read', checked.wrong)
-    const migrated = this.#validate(this.#migrate(structuredClone(stored)))
-    if ('wrong' in migrated) throw new DataError('migrated', migrated.wrong)
-    return { values: migrated.values, migrated: true }
+    return { values: this.#check('migrated', this.#migrate(structuredClone(stored))), migrated: true }
   }
 
   /** One field as the application reads it, alone. */
@@ -77,10 +76,13 @@ export class DataChecker {
    * @throws DataError `ERR_DATA_INVALID`
    */
   checkWrite(fields: ReadonlyMap<string, string>): void {
-    const values: Values = {}
-    for (const [field, text] of fields) values[field] = decode(text)
-    const checked = this.#validate(values)
-    if ('wrong' in checked) throw new DataError('written', checked.wrong)
+    this.#check('written', decodeData(fields))
+  }
+
+  #check(when: 'migrated' | 'written', value: unknown): Values {
+    const checked = this.#validate(value)
+    if ('wrong' in checked) throw new DataError(when, checked.wrong)
+    return checked.values
   }
 
   #validate(value: unknown): { values: Values } | { wrong: string[] } {

@@ -2,13 +2,13 @@ import type { Adoptions } from './adoptions.ts'
 import { createBeside } from './beside.ts'
 import { checkStore, type Finding } from './check.ts'
 import { decode, encode } from './codec.ts'
-import { clipLabel } from './device.ts'
 import type { Duration } from './duration.ts'
 import { ArgumentError, MountError, SessionEndedError } from './errors.ts'
 import { closedError, Events, type SessionEvents } from './events.ts'
 import { checkField, type DataOf } from './fields.ts'
 import type { Health } from './health.ts'
 import { checkIdleTimeout, readLimits } from './limits.ts'
+import { readDetails } from './login-options.ts'
 import { Logins } from './logins.ts'
 import type { Monitoring, RecentOptions, SessionStats } from './monitoring.ts'
 import { type OpenOptions, openRequest } from './open-request.ts'
@@ -20,7 +20,7 @@ import { revokeEveryone } from './revoke-everyone.ts'
 import { type NumericField, Session } from './session.ts'
 import type { Changes, SessionRecord, SessionRef } from './store.ts'
 import { checkUserId, idOfToken, isId, isToken, type Token } from './token.ts'
-import { checkDeviceId, checkRoles, detailFields } from './user-fields.ts'
+import { detailFields } from './user-fields.ts'
 import { type RevokeOptions, UserSessions } from './user-sessions.ts'
 import type { SessionEnd, Watches } from './watches.ts'
 
@@ -86,14 +86,8 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws ArgumentError, FieldError, DataError, UserLimitError, LoginRevokedError, StoreError
    */
   async create(data: Partial<DataOf<Data>> = {}, options: CreateOptions = {}): Promise<CreatedSession> {
-    const { userId, roles = [], device, deviceId } = options
-    const details = {
-      roles: checkRoles(roles),
-      device: device === undefined ? null : clipLabel(device),
-      deviceId: deviceId === undefined ? null : checkDeviceId(deviceId),
-      ip: null,
-      remember: false,
-    }
+    const { userId } = options
+    const details = readDetails(options, { device: () => null, ip: null, remember: false })
     const { token, record } = await this.#open.create({
       userId: userId === undefined ? null : checkUserId(userId),
       ...readLimits(options, this.#operations.settings),
