@@ -11,12 +11,17 @@ const LONGEST = 10 * 365 * 24 * 60 * 60 * 1000
  * Reads a duration as whole milliseconds.
  * @param name the option or argument, for the error
  * @param least the smallest allowed value in milliseconds (default 1)
- * @throws ArgumentError when it is no duration, below `least`, or above ten years
+ * @throws ArgumentError, or what `Wrong` makes, when it is no duration, below `least`, or above ten years
  */
-export function milliseconds(value: Duration, name: string, least = 1): number {
+export function milliseconds(
+  value: Duration,
+  name: string,
+  least = 1,
+  Wrong: new (message: string) => Error = ArgumentError,
+): number {
   const parsed = typeof value === 'string' ? parse(value) : value
   if (typeof parsed !== 'number' || !Number.isFinite(parsed) || Math.round(parsed) < least || parsed > LONGEST) {
-    throw new ArgumentError(
+    throw new Wrong(
       `${name} must be a duration from ${least} ms to ten years: milliseconds, or a string such as '30m'.`,
     )
   }
@@ -27,12 +32,8 @@ export function milliseconds(value: Duration, name: string, least = 1): number {
  * Reads a duration among the options.
  * @throws ConfigError
  */
-export function durationOption(value: Duration, name: string, least = 1): number {
-  try {
-    return milliseconds(value, name, least)
-  } catch (error) {
-    throw error instanceof ArgumentError ? new ConfigError(error.message) : error
-  }
+export function durationOption(value: Duration, name: string, least?: number): number {
+  return milliseconds(value, name, least, ConfigError)
 }
 
 function parse(text: string): number | undefined {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
 import { StoreError } from './errors.ts'
@@ -58,7 +57,7 @@ const diagnostics = channel('coatcheck:session')
 export class Events {
   readonly #store: SessionStore
   readonly #listeners = new Set<{ readonly type: keyof SessionEvents; readonly listener: Listener }>()
-  readonly #process = randomUUID()
+  readonly #process = crypto.randomUUID()
   readonly #missed = new Set<() => void>()
   #calls = 0
   #others: Others | null = null
@@ -122,8 +121,8 @@ export class Events {
   /** Tells what a call to the store has done, if the store has not told it already. */
   tellOf(note: Note, id: string, userId: string | null, at: number | null = null): void {
     if (this.#others?.isFirst(note, id) === false) return // guard: told already
-    const { type, cause, actor, previous } = note
-    this.#emit({ type: type as keyof SessionEvents, id, userId, cause, actor, previous, at, local: true })
+    const { from: _, ...what } = note
+    this.#emit({ ...(what as Omit<Note, 'type'> & { type: keyof SessionEvents }), id, userId, at, local: true })
   }
 
   close(): void {

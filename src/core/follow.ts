@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { giveUp } from './deadline.ts'
+import { pause } from './pause.ts'
 import type { Ended, Moved, NotDone, SessionRef, StoreCall } from './store.ts'
 
 /** What the store said, and the session's id by now: it may have been rotated. */

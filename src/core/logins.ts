@@ -133,9 +133,9 @@ export class Logins {
     fields.set('request_count', '1')
     const keptData = request.keepData && (old === null || old.userId === null || old.userId === userId)
     if (keptData) {
-      for (const [field, text] of old === null ? [] : dataFields(old.fields)) fields.set(field, text)
-      for (const [field, text] of request.changes.set) fields.set(field, text)
-      for (const field of request.changes.remove) fields.delete(field)
+      const { set, remove } = request.changes
+      for (const [field, text] of [...dataFields(old?.fields ?? new Map()), ...set]) fields.set(field, text)
+      for (const field of remove) fields.delete(field)
     }
     const note = this.#events.note('login', 'login', userId, old?.id ?? null)
     const takesOver = old?.userId === userId ? { takesOver: old.id } : {}

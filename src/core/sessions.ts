@@ -16,7 +16,6 @@ import { NO_CHANGES, Operations } from './operations.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
 import { type SessionInfo, type SessionSnapshot, snapshot } from './record.ts'
 import { checkIncrement, type RequestState } from './request-state.ts'
-import { revokeEveryone } from './revoke-everyone.ts'
 import { type NumericField, Session } from './session.ts'
 import type { Changes, SessionRecord, SessionRef } from './store.ts'
 import { checkUserId, idOfToken, isId, isToken, type Token } from './token.ts'
@@ -211,6 +210,7 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws StoreError: what has ended by then has ended; call again
    */
   async revokeEveryone({ actor }: RevokeOptions = {}): Promise<number> {
+    const { revokeEveryone } = await import('./revoke-everyone.ts')
     return revokeEveryone(this.#open, this.#events.note('revoked', 'everyone', actor))
   }
 

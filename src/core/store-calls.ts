@@ -1,8 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { Breaker } from './breaker.ts'
 import { type Follower, withDeadline } from './deadline.ts'
 import { CoatcheckError, StoreError } from './errors.ts'
 import { type Health, HealthRecord } from './health.ts'
+import { pause } from './pause.ts'
 import type { SessionStore, StoreCall } from './store.ts'
 import { StoreProbe } from './store-probe.ts'
 
