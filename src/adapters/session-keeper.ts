@@ -1,5 +1,5 @@
 import type { RequestState } from '../core/request-state.ts'
-import { warnOnce } from '../core/warn.ts'
+import { unsaid } from '../core/warn.ts'
 import { refusalOf } from './failure-answer.ts'
 import type { Gatekeeper } from './response-gate.ts'
 
@@ -81,11 +81,6 @@ export function report(error: unknown, facts: RequestFacts): void {
 
 function warnOfPlainHttp(state: RequestState, { secure }: RequestFacts): void {
   const { cookie } = state.operations.settings
-  if (!cookie.secure || secure()) return
-  warnOnce(
-    'COATCHECK_SECURE_COOKIE',
-    `The cookie ${cookie.name} is Secure, but this request came over plain http, so browsers may drop it and sessions will ` +
-      'not stick. Behind a proxy that ends TLS, let the framework trust it (Express: app.set("trust proxy", 1); Fastify: ' +
-      'trustProxy; elsewhere: the option secure). For http on your own machine, use cookie: { secure: false }.',
-  )
+  if (cookie.secure && !secure())
+    import('./plain-http.ts').then((text) => text.warnOfPlainHttp(cookie.name)).catch(unsaid)
 }

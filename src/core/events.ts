@@ -1,9 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
-import { inspect } from 'node:util'
 import { StoreError } from './errors.ts'
 import type { Others } from './others.ts'
 import type { Note, SessionStore } from './store.ts'
-import { warnOnce } from './warn.ts'
+import { unsaid, warnOnce } from './warn.ts'
 
 /** What can become of a session, by the name under which `sessions.on` tells it. */
 export interface SessionEvents {
@@ -160,16 +159,15 @@ export class Events {
 export function callListener<T>(listener: (value: T) => unknown, value: T): void {
   try {
     const returned = listener(value)
-    if (returned instanceof Promise) returned.catch(warnOfListener)
+    if (returned instanceof Promise) returned.catch(failed)
   } catch (error) {
-    warnOfListener(error)
+    failed(error)
   }
 }
 
-function warnOfListener(error: unknown): void {
-  const detail = error instanceof Error ? (error.stack ?? error.message) : inspect(error)
-  const message = 'A listener to sessions failed; the request was served all the same.'
-  process.emitWarning(message, { type: 'CoatcheckWarning', code: 'COATCHECK_LISTENER', detail })
+/** Nobody waits for it: a warning comes in a later turn in any case. */
+function failed(error: unknown): void {
+  import('./listener-warning.ts').then(({ warnOfListener }) => warnOfListener(error)).catch(unsaid)
 }
 
 /** What a call to sessions that have been closed fails with. */

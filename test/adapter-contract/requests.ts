@@ -286,6 +286,7 @@ export function requestsContract(adapter: Adapter, bench: Bench): void {
         const reply = await visitor().post('/begin')
         assert.match(reply.cookies.join('\n'), /^__Host-sid=[\w-]{43}; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
       }
+      await eventually(() => warnings().length > 0)
       await new Promise(setImmediate)
       assert.equal(warnings().length, 1)
       assert.match(String(warnings()[0]), /trust proxy/)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { after, before } from 'node:test'
+import { eventually } from '../support/http.ts'
 import { type RedisClient, type RedisServer, type StartOptions, startRedis } from '../support/redis-server.ts'
 
 /** A server for the tests of one `describe`, and a client of it for looking at what is there. */
@@ -51,13 +52,19 @@ export function keysOf(prefix: string, id: string, userId: string | null = null)
   }
 }
 
-/** What `process.emitWarning` says while something runs. */
-export async function warningsOf(run: () => Promise<void>): Promise<(Error & { code?: string })[]> {
-  const warnings: Error[] = []
+type Warning = Error & { code?: string }
+
+/** What `process.emitWarning` says while something runs, and after it until `areAll` is true: some warnings are loaded first. */
+export async function warningsOf(
+  run: () => Promise<void>,
+  areAll: (warnings: readonly Warning[]) => boolean = () => true,
+): Promise<Warning[]> {
+  const warnings: Warning[] = []
   const listen = (warning: Error) => warnings.push(warning)
   process.on('warning', listen)
   try {
     await run()
+    await eventually(() => areAll(warnings))
     await new Promise(setImmediate)
   } finally {
     process.off('warning', listen)
