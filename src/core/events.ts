@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import { StoreError } from './errors.ts'
 import type { Others } from './others.ts'
 import type { Note, SessionStore } from './store.ts'
-import { unsaid, warnOnce } from './warn.ts'
+import { unsaid } from './warn.ts'
 
 /** What can become of a session, by the name under which `sessions.on` tells it. */
 export interface SessionEvents {
@@ -144,11 +144,7 @@ export class Events {
   }
 
   #notListening(): void {
-    if (this.#closed) return
-    warnOnce(
-      'COATCHECK_EVENTS',
-      'The store could not be listened to, so events of other processes are not told here. Said once.',
-    )
+    if (!this.#closed) warn(({ warnOfSilence }) => warnOfSilence())
   }
 }
 
@@ -165,9 +161,13 @@ export function callListener<T>(listener: (value: T) => unknown, value: T): void
   }
 }
 
-/** Nobody waits for it: a warning comes in a later turn in any case. */
 function failed(error: unknown): void {
-  import('./listener-warning.ts').then(({ warnOfListener }) => warnOfListener(error)).catch(unsaid)
+  warn(({ warnOfListener }) => warnOfListener(error))
+}
+
+/** Nobody waits for it: a warning comes in a later turn in any case. */
+function warn(say: (warnings: typeof import('./event-warnings.ts')) => void): void {
+  import('./event-warnings.ts').then(say).catch(unsaid)
 }
 
 /** What a call to sessions that have been closed fails with. */

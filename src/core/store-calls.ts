@@ -127,15 +127,14 @@ export class StoreCalls {
     const since = this.#breaker.answers
     const failure = await this.#probe.send()
     if (failure === null || this.#isClosed) return
-    if (failure instanceof StoreError) this.#health.failed(failure)
-    if (failure instanceof StoreError && isReply(failure)) {
-      this.#health.down()
-      return
+    const isError = failure instanceof StoreError
+    if (isError) this.#health.failed(failure)
+    if (!isError || !isReply(failure)) {
+      this.#breaker.unanswered(since)
+      if (this.#breaker.state !== 'open') return
+      this.#watch()
     }
-    this.#breaker.unanswered(since)
-    if (this.#breaker.state !== 'open') return
     this.#health.down()
-    this.#watch()
   }
 }
 
