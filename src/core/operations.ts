@@ -28,6 +28,7 @@ import type {
   Rotation,
   SessionRecord,
   SessionRef,
+  SessionStore,
   StoreCall,
   TouchRule,
 } from './store.ts'
@@ -69,6 +70,7 @@ export class Operations {
   readonly events: Events
   readonly requests: RequestCounts
   readonly calls: StoreCalls
+  readonly #store: SessionStore
   readonly #reuseNote: Note
   readonly #updates: FieldUpdates
   readonly #touching = new Map<string, Promise<number | null>>()
@@ -76,6 +78,7 @@ export class Operations {
   constructor(settings: Settings, events: Events = new Events(settings.store)) {
     this.settings = settings
     this.events = events
+    this.#store = settings.store
     this.#reuseNote = events.note('reuse', 'reuse')
     this.requests = new RequestCounts(Math.max(1000, settings.touch.longest))
     this.calls = new StoreCalls(settings.store, settings.storeTimeout)
@@ -85,7 +88,7 @@ export class Operations {
   /** @param byToken whether somebody came with a token that leads here, so that its use after a rotation is noticed */
   async load(id: string, byToken = false): Promise<SessionRecord | null> {
     const reuse = byToken ? this.#reuseNote : null
-    const found = await this.call('load', (call) => this.settings.store.load(id, reuse, call))
+    const found = await this.call('load', (call) => this.#store.load(id, reuse, call))
     if (found === null || !('status' in found)) return found
     if (found.status === 'reused' && found.first) await this.#reused(found.successor)
     return null
@@ -96,7 +99,7 @@ export class Operations {
     return this.call('load', async (call) => {
       let at = id
       while (true) {
-        const found = await this.settings.store.load(at, null, call)
+        const found = await this.#store.load(at, null, call)
         if (found === null || !('status' in found)) return found
         if (found.status === 'adopted') return null // guard: another store
         if (call.expired) giveUp(call) // guard: deadline
@@ -109,7 +112,7 @@ export class Operations {
    * Whether a touch is due, by this process's idea of the store's clock. A wrong guess costs one command: the store checks again.
    */
   touchIsDue(record: Pick<SessionRecord, 'id' | 'lastAccessedAt' | 'idleTimeout'>): boolean {
-    const now = this.settings.store.now(record.id)
+    const now = this.#store.now(record.id)
     return now === null || now - record.lastAccessedAt >= touchEvery(this.settings, record.idleTimeout)
   }
 
@@ -315,19 +318,19 @@ export class Operations {
   async seal(ref: SessionRef, ms: number): Promise<{ record: SessionRecord; by: string } | null> {
     const by = newToken()
     const { reply } = await this.call('seal', (call) =>
-      follow<Ok<{ record: SessionRecord }>>(ref, call, (at) => this.settings.store.seal(at, by, ms, call)),
+      follow<Ok<{ record: SessionRecord }>>(ref, call, (at) => this.#store.seal(at, by, ms, call)),
     )
     return reply.status === 'ok' ? { record: reply.record, by } : null
   }
 
   /** Gives a sealed session back. */
   async unseal(ref: SessionRef, by: string): Promise<void> {
-    await this.call('unseal', (call) => this.settings.store.seal(ref, by, 0, call))
+    await this.call('unseal', (call) => this.#store.seal(ref, by, 0, call))
   }
 
   /** Ends a sealed session. @returns `false` if the seal has not held: then nothing was done */
   async release(ref: SessionRef, by: string, note: Note): Promise<boolean> {
-    const { status } = await this.call('release', (call) => this.settings.store.release(ref, by, null, note, call))
+    const { status } = await this.call('release', (call) => this.#store.release(ref, by, null, note, call))
     if (status === 'ok') this.events.tellOf(note, ref.id, ref.userId, null)
     return status !== 'lapsed'
   }
@@ -339,7 +342,7 @@ export class Operations {
   async destroy(ref: SessionRef, note: Note, remember?: number): Promise<boolean> {
     const { reply, id } = await this.call('destroy', (call) =>
       follow<Ok<{ now: number; userId: string | null }>>(ref, call, (at) =>
-        this.settings.store.destroy(at, note, call, remember),
+        this.#store.destroy(at, note, call, remember),
       ),
     )
     this.requests.take(ref.id)
@@ -349,7 +352,7 @@ export class Operations {
   }
 
   timeToLive(id: string): Promise<number | null> {
-    return this.call('timeToLive', (call) => this.settings.store.timeToLive(id, call))
+    return this.call('timeToLive', (call) => this.#store.timeToLive(id, call))
   }
 
   /** Runs one call to the store: {@link StoreCalls.run}. */
@@ -362,7 +365,7 @@ export class Operations {
     while (this.#touching.size > 0) await Promise.all(this.#touching.values())
     this.events.close()
     this.calls.close()
-    await this.settings.store.close()
+    await this.#store.close()
   }
 
   /** Whether a commit does nothing but to set fields, as far as is known, and so many that a script takes them at once. */
@@ -411,7 +414,7 @@ export class Operations {
     while (true) {
       const text = next(current)
       const { reply } = await follow<Ok<Accessed> | Conflict>(ref, call, (at) =>
-        this.settings.store.update(at, field, current, text, this.settings.touch, call),
+        this.#store.update(at, field, current, text, this.settings.touch, call),
       )
       if (reply.status === 'ok') return
       if (reply.status === 'ended') throw new SessionEndedError() // guard: ended

@@ -2,7 +2,7 @@ import { ArgumentError, FieldError, HeadersSentError, SessionEndedError, type St
 import { encodeField } from './field-updates.ts'
 import { checkField } from './fields.ts'
 import type { LoggedIn, LoginRequest, Logins } from './logins.ts'
-import { NO_CHANGES, type Operations } from './operations.ts'
+import { NO_CHANGES, type Operations, type Started } from './operations.ts'
 import { dataFields } from './record.ts'
 import { SessionData, UNCHANGED } from './session-data.ts'
 import type { Changes, SessionRecord } from './store.ts'
@@ -172,9 +172,9 @@ export class RequestState {
       return by
     }
     await this.#creating
-    if (this.record === null) throw new SessionEndedError() // guard: ended
+    const record = this.#begun()
     this.count()
-    const { id, lastAccessedAt, increments } = await this.operations.commit(this.record, {
+    const { id, lastAccessedAt, increments } = await this.operations.commit(record, {
       ...NO_CHANGES,
       increments: [[field, by]],
     })
@@ -195,9 +195,8 @@ export class RequestState {
       return value
     }
     await this.#creating
-    if (this.record === null) throw new SessionEndedError() // guard: ended
-    const known = this.record.fields.get(field) ?? null
-    const text = await this.operations.update(this.record, field, known, change)
+    const record = this.#begun()
+    const text = await this.operations.update(record, field, record.fields.get(field) ?? null, change)
     this.#stored(field, text)
     // A field that is gone may still have an inherited namesake, such as `constructor`.
     return text === null ? undefined : this.#written(field, text)
@@ -220,19 +219,16 @@ export class RequestState {
 
   /** Binds the session to a user. */
   async login(logins: Logins, request: Omit<LoginRequest, 'changes' | 'begun'>): Promise<void> {
-    this.mustBeRead()
-    this.mustSendCookie()
+    this.#ready()
     await this.#creating
     this.count()
     const changes = this.#view?.changes() ?? UNCHANGED
     const before = this.record
     const started = await logins.login(before, { ...request, changes, begun: this.#arrivedAt })
-    this.record = started.record
+    this.#goOn(started)
     this.#counted = true
     if (!started.continued) this.#before = 0
-    this.#superseded = false
     this.#idleTimeout = null
-    this.#cookie = { issue: started.token }
     if (this.#view === null) return
     if (started.keptData) rebase(this.#view, before, started)
     else for (const field of Object.keys(this.#view.values)) this.#view.adopt(field, null)
@@ -240,26 +236,22 @@ export class RequestState {
 
   /** Gives the session a new token, from now on the only one, and other roles. */
   async setRoles(roles: string | null): Promise<void> {
-    this.mustBeRead()
-    this.mustSendCookie()
+    this.#ready()
     await this.#creating
-    if (this.record === null) throw new SessionEndedError()
-    const started = await this.operations.replaceToken(this.record, {
-      note: this.operations.events.note('rotated', 'roles', this.record.userId),
+    const record = this.#begun()
+    const started = await this.operations.replaceToken(record, {
+      note: this.operations.events.note('rotated', 'roles', record.userId),
       renew: null,
       set: new Map(roles === null ? [] : [['roles', roles]]),
       remove: roles === null ? ['roles'] : [],
     })
     if (started === null) throw new SessionEndedError()
-    this.record = started.record
-    this.#superseded = false
-    this.#cookie = { issue: started.token }
+    this.#goOn(started)
   }
 
   /** Ends the session. The cookie is cleared whatever the store says: only a logout may take it from the browser. */
   async logout(): Promise<void> {
-    this.mustBeRead()
-    this.mustSendCookie()
+    this.#ready()
     await this.#creating
     const record = this.forget()
     const note = this.operations.events.note('destroyed', 'logout', record?.userId)
@@ -277,8 +269,7 @@ export class RequestState {
   forget(): SessionRecord | null {
     const { record } = this
     this.record = null
-    this.#view = null
-    this.#idleTimeout = null
+    this.discard()
     this.#creating = null
     this.#superseded = false
     this.#cookie = 'clear'
@@ -307,6 +298,25 @@ export class RequestState {
   /** Whether the response owes a cookie. */
   get owesCookie(): boolean {
     return this.#cookie !== null
+  }
+
+  /** Before what ends a token or hands one out. @throws StoreError, HeadersSentError */
+  #ready(): void {
+    this.mustBeRead()
+    this.mustSendCookie()
+  }
+
+  /** @throws SessionEndedError */
+  #begun(): SessionRecord {
+    if (this.record === null) throw new SessionEndedError() // guard: ended
+    return this.record
+  }
+
+  /** The session goes on with another token, or another one in its place. */
+  #goOn({ record, token }: Started): void {
+    this.record = record
+    this.#superseded = false
+    this.#cookie = { issue: token }
   }
 
   #viewed(): SessionData {
