@@ -112,13 +112,8 @@ export class Events {
     return () => void this.#missed.delete(listener)
   }
 
-  /** Tells what this process knows by itself. */
-  tell(event: Pick<SessionEvent, 'type' | 'id' | 'userId' | 'cause'>): void {
-    this.#emit({ actor: null, previous: null, at: null, ...event, local: true })
-  }
-
   /** Tells what a call to the store has done, if the store has not told it already. */
-  tellOf(note: Note, id: string, userId: string | null, at: number | null = null): void {
+  tellOf(note: Note, id: string | null, userId: string | null, at: number | null = null): void {
     if (this.#others?.isFirst(note, id) === false) return // guard: told already
     const { from: _, ...what } = note
     this.#emit({ ...(what as Omit<Note, 'type'> & { type: keyof SessionEvents }), id, userId, at, local: true })

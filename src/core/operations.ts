@@ -239,7 +239,7 @@ export class Operations {
     const reply = await this.calls.run('create', create, late)
     if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
     if (reply.status !== 'ok') {
-      this.events.tell({ type: 'refused', id: null, userId, cause: reply.status === 'full' ? 'limit' : 'revoked' })
+      this.events.tellOf(this.events.note('refused', reply.status === 'full' ? 'limit' : 'revoked'), null, userId)
       throw reply.status === 'full' ? new UserLimitError(maxPerUser.limit) : new LoginRevokedError()
     }
     const { now, existed, evicted, replaced } = reply

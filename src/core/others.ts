@@ -32,7 +32,7 @@ export class Others {
   }
 
   /** Whether this is the first that is heard of something that this process has done. */
-  isFirst(note: Note, id: string): boolean {
+  isFirst(note: Note, id: string | null): boolean {
     return this.#told.isFirst(nameOf({ ...note, id }))
   }
 
@@ -53,6 +53,6 @@ export class Others {
 }
 
 /** The same of an event as this process tells it and as the store does. */
-function nameOf({ from, type, id }: Pick<StoreEvent, 'from' | 'type' | 'id'>): string {
+function nameOf({ from, type, id }: Pick<StoreEvent, 'from' | 'type'> & { readonly id: string | null }): string {
   return `${from} ${type} ${id}`
 }

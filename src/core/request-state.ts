@@ -208,8 +208,7 @@ export class RequestState {
 
   /** Gives the session a new token, which the response hands out. */
   async rotate(cause?: string): Promise<void> {
-    this.mustBeRead()
-    this.mustSendCookie()
+    this.#ready()
     if (this.record === null || this.#superseded) return // guard: superseded
     const { id, token, lastAccessedAt } = await this.operations.rotate(this.record, cause)
     this.#accessed({ id, lastAccessedAt })
