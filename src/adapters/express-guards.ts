@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duration } from '../core/duration.ts'
-import { ConfigError } from '../core/errors.ts'
+import { must } from '../core/errors.ts'
 import type { Refusal } from '../core/guards.ts'
 import * as origins from '../core/same-origin.ts'
 import type { Session } from '../core/session.ts'
@@ -119,7 +119,7 @@ function guard<Req extends IncomingMessage>(
   { onRefused = answer }: RefusalOptions,
   check: Check<Req>,
 ): Guard<Req> {
-  if (typeof onRefused !== 'function') throw new ConfigError(`${name}: onRefused must be a function.`)
+  must(typeof onRefused === 'function', `${name}: onRefused must be a function.`)
   const passes = async (req: Req, res: ServerResponse, next: Next): Promise<boolean> => {
     const decision = await check(req)
     if (decision === 'allow') return true

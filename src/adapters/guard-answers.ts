@@ -3,6 +3,7 @@ import { must } from '../core/errors.ts'
 import { type Refusal, refusalBody } from '../core/guards.ts'
 import { NOWHERE, safeReturnTo } from '../core/return-to.ts'
 import { type Answer, jsonAnswer, NOT_STORED } from './json-answer.ts'
+import { setHeaders } from './response-head.ts'
 
 /** How a request is answered that a guard does not let pass. */
 export type GuardAnswer = Answer
@@ -43,7 +44,6 @@ function asksForPage({ method, prefersHtml }: PageRequest): boolean {
 
 export function sendAnswer(res: ServerResponse, { status, headers, body }: GuardAnswer): void {
   res.statusCode = status
-  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
-  res.setHeader('Content-Length', Buffer.byteLength(body))
+  setHeaders(res, { ...headers, 'Content-Length': Buffer.byteLength(body) })
   res.end(body)
 }

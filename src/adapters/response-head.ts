@@ -19,8 +19,13 @@ export function applyHead(res: ServerResponse, args: unknown[]): void {
     for (let i = 0; i < flat.length; i += 2) res.removeHeader(String(flat[i]))
     for (let i = 0; i < flat.length; i += 2) res.appendHeader(String(flat[i]), flat[i + 1] as string)
   } else if (typeof headers === 'object' && headers !== null) {
-    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value as string)
+    setHeaders(res, headers as Record<string, string>)
   }
+}
+
+/** Sets each of them; the others stay. */
+export function setHeaders(res: ServerResponse, headers: Readonly<Record<string, string | number>>): void {
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
 }
 
 /** http2 has no such thing, and warns of whoever asks. */
@@ -59,7 +64,7 @@ export function replaceHead(res: ServerResponse, status: number, headers: Record
   for (const name of res.getHeaderNames()) res.removeHeader(name) // guard: nothing of the old head
   res.statusCode = status
   setMessage(res, '')
-  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+  setHeaders(res, headers)
   for (const cookie of sessionCookies.get(res) ?? []) res.appendHeader('Set-Cookie', cookie) // guard: session cookies stay
 }
 

@@ -49,9 +49,8 @@ export type TakeOver = (adoption: Adoption, operations: Operations) => Adoptions
 
 /** @throws ConfigError */
 export function checkAdoption(adopt: Adoption): Adoption {
-  const { idOf, inherit, takeOver } = adopt ?? {}
   must(
-    [idOf, inherit, takeOver].every((each) => typeof each === 'function'),
+    typeof adopt?.takeOver === 'function',
     'adopt must be an adoption, such as expressSessionCookie({ store, secret }).',
   )
   return adopt

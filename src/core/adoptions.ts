@@ -41,6 +41,10 @@ export class Adoptions {
   /** @throws ConfigError */
   constructor(adoption: Adoption, operations: Operations) {
     must(
+      typeof adoption.idOf === 'function' && typeof adoption.inherit === 'function',
+      'adopt must have the functions idOf and inherit, as that of expressSessionCookie({ store, secret }) has.',
+    )
+    must(
       adoption.store !== operations.settings.store,
       'adopt.store must be where the old sessions are kept, another store than that of the new ones.',
     )

@@ -1,5 +1,3 @@
-import type { SessionStore } from './store.ts'
-
 /** Something that is wrong with what sessions are kept in, or that could be better, and what to do. */
 export interface Finding {
   /** Stable, such as `EVICTION`: docs/production.md lists them. */
@@ -12,7 +10,7 @@ export interface Finding {
   readonly server?: string
 }
 
-/** The power of a store to look at what it stands on, beside {@link SessionStore}: one without it has nothing to say. */
+/** The power of a store to look at what it stands on, beside `SessionStore`: one without it has nothing to say. */
 export interface CheckableStore {
   /**
    * Resolves with what is wrong for sessions, errors first.
@@ -20,9 +18,4 @@ export interface CheckableStore {
    * @throws StoreError when nothing answers, which says why
    */
   check(timeout: number): Promise<Finding[]>
-}
-
-/** What a store has to say of itself. */
-export async function checkStore(store: SessionStore & Partial<CheckableStore>, timeout: number): Promise<Finding[]> {
-  return (await store.check?.(timeout)) ?? []
 }

@@ -139,8 +139,13 @@ function callOf(round: readonly Waiting[]): StoreCall {
 
 /** Each update sees a value of its own, decoded anew: what one keeps or changes later cannot reach another. */
 function applyChange(change: Change, current: Text, field: string, rules: ValueRules): Text {
-  const next = change(current === null ? undefined : (rules.checker?.readField(field, current) ?? decode(current)))
+  const next = change(current === null ? undefined : readValue(field, current, rules))
   return next === undefined ? null : encodeField(field, next, rules)
+}
+
+/** Decodes the value of one field, and checks it, alone. */
+export function readValue(field: string, text: string, { checker }: Pick<ValueRules, 'checker'>): unknown {
+  return checker?.readField(field, text) ?? decode(text)
 }
 
 /** Encodes the value of one field, and checks it, alone: its size, and by the schema. */

@@ -23,13 +23,13 @@ export class Latencies {
 
   /** @param now by `performance.now()` */
   record(ms: number, now: number): void {
-    if (now - this.#since >= TURN) this.#turn(now)
+    this.#turn(now)
     this.#current.record(Math.max(1, Math.round(ms * 1000)))
   }
 
   /** `null`: no call was answered. */
   summary(now: number): Latency | null {
-    if (now - this.#since >= TURN) this.#turn(now)
+    this.#turn(now)
     const all = createHistogram(RANGE)
     all.add(this.#before)
     all.add(this.#current)
@@ -39,13 +39,16 @@ export class Latencies {
     return { p50: percentile(50), p95: percentile(95), p99: percentile(99), max: ms(all.max), calls: all.count }
   }
 
+  /** If it is time. */
   #turn(now: number): void {
+    const age = now - this.#since
+    if (age < TURN) return
     const older = this.#before
     this.#before = this.#current
     this.#current = older
     older.reset()
     // Nothing was written for a whole turn: what there is is older still.
-    if (now - this.#since >= 2 * TURN) this.#before.reset()
+    if (age >= 2 * TURN) this.#before.reset()
     this.#since = now
   }
 }

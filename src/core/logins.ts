@@ -4,7 +4,7 @@ import type { CreateSession, Operations, Started } from './operations.ts'
 import { dataFields } from './record.ts'
 import { type DataChanges, UNCHANGED } from './session-data.ts'
 import type { SessionRecord } from './store.ts'
-import { DETAIL_FIELDS, detailFields, type UserDetails } from './user-fields.ts'
+import { detailFields, RENEWED_FIELDS, type UserDetails } from './user-fields.ts'
 
 /** For so long, in milliseconds, nobody but the login can write to the session that it takes over. */
 const SEAL = 2000
@@ -75,7 +75,7 @@ export class Logins {
     const { idleTimeout, lifetime } = request
     const set = detailFields(request.details)
     // The device stays what it was. All else is as this login says, whatever others have written since the request came.
-    const remove = DETAIL_FIELDS.filter((field) => !set.has(field) && field !== 'device_id')
+    const remove = RENEWED_FIELDS.filter((field) => !set.has(field))
     const rotated = await this.#operations.replaceToken(old, {
       note: this.#events.note('rotated', 'login', request.userId),
       renew: { idleTimeout, lifetime },

@@ -44,11 +44,12 @@ export class Monitoring {
     return guests + members
   }
 
-  async counts(): Promise<SessionCounts> {
+  async stats(): Promise<SessionStats> {
     const [{ guests, members }, users] = await this.#operations.call('stats', (call) =>
       Promise.all([this.#store.count(call), this.#store.countUsers(call)]),
     )
-    return { active: guests + members, guests, members, users }
+    const { counts } = this.#operations.events
+    return { active: guests + members, guests, members, users, process: structuredClone(counts) }
   }
 
   /** @throws ArgumentError */

@@ -186,15 +186,14 @@ export class Session<Data = Record<string, unknown>> {
     const user = this.#user
     const session = await user.find(id)
     if (session === null) return false
-    const revoke = () => user.end(session, this.#actor)
-    return session.id === this.id ? this.#end(revoke) : revoke()
+    return this.#end(session.id === this.id, () => user.end(session, this.#actor))
   }
 
   /** Ends the user's sessions on one device. @returns how many there were @throws SessionEndedError, ArgumentError, StoreError */
   async revokeDevice(deviceId: string): Promise<number> {
     const user = this.#user
-    const revoke = () => user.revokeDevice(deviceId, this.#actor)
-    return deviceId === this.#state.record?.fields.get('device_id') ? this.#end(revoke) : revoke()
+    const isHere = deviceId === this.#state.record?.fields.get('device_id')
+    return this.#end(isHere, () => user.revokeDevice(deviceId, this.#actor))
   }
 
   /** Logs the user out everywhere but here. @returns how many sessions have ended @throws SessionEndedError, StoreError */
@@ -210,7 +209,7 @@ export class Session<Data = Record<string, unknown>> {
    */
   async revokeAll(): Promise<number> {
     const user = this.#user
-    const ended = await this.#end(() => user.revokeAll(this.#actor))
+    const ended = await this.#end(true, () => user.revokeAll(this.#actor))
     this.#state.beginAnew()
     return ended
   }
@@ -243,8 +242,12 @@ export class Session<Data = Record<string, unknown>> {
     return this.userId === null ? {} : { actor: this.userId }
   }
 
-  /** Ends this session with others. As with a logout, the cookie is cleared whatever the store says. */
-  async #end<T>(revoke: () => Promise<T>): Promise<T> {
+  /**
+   * Ends sessions.
+   * @param isAmong whether this one is among them: as with a logout, the cookie is cleared then, whatever the store says
+   */
+  async #end<T>(isAmong: boolean, revoke: () => Promise<T>): Promise<T> {
+    if (!isAmong) return revoke()
     this.#state.mustSendCookie()
     try {
       return await revoke()

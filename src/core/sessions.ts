@@ -1,10 +1,11 @@
 import type { Adoptions } from './adoptions.ts'
 import { createBeside } from './beside.ts'
-import { checkStore, type Finding } from './check.ts'
-import { decode, encode } from './codec.ts'
+import type { CheckableStore, Finding } from './check.ts'
+import { encode } from './codec.ts'
 import type { Duration } from './duration.ts'
 import { ArgumentError, MountError, SessionEndedError } from './errors.ts'
 import { closedError, Events, type SessionEvents } from './events.ts'
+import { readValue } from './field-updates.ts'
 import { checkField, type DataOf } from './fields.ts'
 import type { Health } from './health.ts'
 import { checkIdleTimeout, readLimits } from './limits.ts'
@@ -138,8 +139,7 @@ export class Sessions<Data = Record<string, unknown>> {
   ): Promise<Data[Field] | undefined> {
     checkField(field)
     const text = await this.#open.update(refOf(token), field, null, change as (current: unknown) => unknown)
-    const { checker } = this.#operations.settings
-    return (text === null ? undefined : (checker?.readField(field, text) ?? decode(text))) as Data[Field] | undefined
+    return (text === null ? undefined : readValue(field, text, this.#operations.settings)) as Data[Field] | undefined
   }
 
   /**
@@ -221,8 +221,7 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /** How many sessions and users there are, and what this process has seen. By index: the cost does not grow with their number. */
   async stats(): Promise<SessionStats> {
-    const counts = await (await this.#monitoring()).counts()
-    return { ...counts, process: structuredClone(this.#events.counts) }
+    return (await this.#monitoring()).stats()
   }
 
   /**
@@ -291,7 +290,7 @@ export class Sessions<Data = Record<string, unknown>> {
    */
   async check(): Promise<Finding[]> {
     const { store, storeTimeout } = this.#open.settings
-    return checkStore(store, storeTimeout)
+    return (await (store as Partial<CheckableStore>).check?.(storeTimeout)) ?? []
   }
 
   /** Waits for touches on their way and ends what the store has started; never closes your Redis client. */

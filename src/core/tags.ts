@@ -12,11 +12,8 @@ const TAGS =
   'slQjCFQnPx6vk1BTqLSJAf9jRX4VbrpZ8GngLencT826oqMwNABkNElCCyD0f2D4' +
   'ZMxKjgHayYkqIskuXmzkhGJAKWb2KSb6UnwheDGBvzdRFPdVWNuHgdEbtZfrDpfv'
 
-/** How many partitions there are: one for each value of a token's first byte. */
-export const PARTITIONS = 256
-
-/** Tag by partition. */
-export const tags: readonly string[] = Array.from({ length: PARTITIONS }, (_, p) => TAGS.slice(2 * p, 2 * p + 2))
+/** Tag by partition, of which there are 256: one for each value of a token's first byte. */
+export const tags: readonly string[] = TAGS.match(/../g) as string[]
 
 const known = new Set(tags)
 

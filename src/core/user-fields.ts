@@ -26,8 +26,8 @@ export function detailFields({ roles, device, deviceId, ip, remember }: UserDeta
   return new Map(Object.entries(fields).filter((entry): entry is [string, string] => Boolean(entry[1])))
 }
 
-/** Every field that {@link detailFields} may give. */
-export const DETAIL_FIELDS: readonly string[] = ['roles', 'device', 'device_id', 'ip', REMEMBER]
+/** Of these fields, those that every login says anew: a device keeps its id. */
+export const RENEWED_FIELDS: readonly string[] = ['roles', 'device', 'ip', REMEMBER]
 
 /** Whether the browser keeps the cookie of a session to its deadline. */
 export function isRemembered(record: SessionRecord | null): boolean {
