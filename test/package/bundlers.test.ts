@@ -20,7 +20,7 @@ const samples = join(import.meta.dirname, 'consumer/bundled')
 /** What the programs print, where it is not what all with a server print. */
 const PRINTED: Record<string, string> = {
   index: 'true ERR_SESSION_ENDED\n',
-  memory: 'views 2\n',
+  memory: 'views 2\nof 1 everyone\n',
   redis: 'views 2\n',
 }
 
