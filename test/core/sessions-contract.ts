@@ -262,9 +262,18 @@ export function sessionsContract(openStore: Open): void {
 
     on('can be used no more once they are closed', async (sessions) => {
       const { token, id } = await sessions.create()
-      await sessions.close()
-      await sessions.close()
       const closed = { code: 'ERR_STORE_UNAVAILABLE', outcome: 'none' }
+      // Closed while what they need is loaded.
+      const meanwhile = [sessions.watch(id, () => assert.fail()), sessions.stats(), sessions.revokeEveryone()]
+      const refused = Promise.all(meanwhile.map((call) => assert.rejects(call, closed)))
+      await sessions.close()
+      await sessions.close()
+      await refused
+      await assert.rejects(
+        sessions.watch(id, () => assert.fail()),
+        closed,
+      )
+      await assert.rejects(sessions.revokeEveryone(), closed)
       await assert.rejects(sessions.create(), closed)
       await assert.rejects(sessions.load(token), closed)
       await assert.rejects(sessions.destroy(token), closed)
