@@ -41,6 +41,8 @@ export async function compareByHand(
 
   const load = (n: number) => operations.load(ids[n % ids.length] ?? never())
   const commit = (n: number) => at(n).commit({ ...NO_CHANGES, set: new Map([['lastItem', nextItem()]]) })
+  // The first one sends the script whole.
+  await commit(0)
   const [read, write] = [await wordsOf(() => load(0)), await wordsOf(() => commit(0))]
   const keys: string[] = []
   for (const n of states.keys()) keys.push((await wordsOf(() => load(n)))[1] ?? never())
