@@ -3,7 +3,7 @@ import { override } from './override.ts'
 import { headersSentError } from './response-head.ts'
 
 /** Under which a frozen response has the answer to whether the application has ended it. */
-const ENDED = Symbol('coatcheck')
+const ENDED: unique symbol = Symbol('coatcheck')
 
 type Freezable = ServerResponse & { [ENDED]?: (() => boolean) | null }
 
