@@ -1,6 +1,6 @@
--- What the scripts share; the generator puts it before each of them.
+-- What the scripts share; the generator puts before each of them what that needs.
 --
--- Every script is called with the index keys of the session's partition, in this order, after its own keys:
+-- What changes the indexes is called with the index keys of the session's partition, in this order, after its own keys:
 --   class   zset  session ids by expiry: the partition's guests, or its members
 --   other   zset  the other one of these two
 --   seen    zset  session ids by last access (monitoring)
