@@ -97,7 +97,7 @@ type DurationName =
 /** @throws ConfigError naming the option that is wrong. */
 export function readOptions(options: SessionsOptions): Settings {
   must(typeof options === 'object' && options !== null, 'createSessions needs an options object.')
-  const { store } = options
+  const { store, maxValueBytes = 1_048_576 } = options
   must(
     METHODS.every((method) => typeof store?.[method] === 'function'),
     'store must be a session store: redisStore(client), or memoryStore() for development.',
@@ -121,7 +121,7 @@ export function readOptions(options: SessionsOptions): Settings {
     revokeOnReuse: options.revokeOnReuse ?? false,
     address: addressMode(options.address),
     maxPerUser: userLimit(options.maxPerUser),
-    maxValueBytes: wholeNumber(options.maxValueBytes ?? 1_048_576, 'maxValueBytes'),
+    maxValueBytes: wholeNumber(maxValueBytes, 'maxValueBytes'),
     cookie: new SessionCookie(options.cookie),
     checker: options.schema === undefined ? null : new DataChecker(options.schema, options.migrate),
     adopt: options.adopt === undefined ? null : checkAdoption(options.adopt),

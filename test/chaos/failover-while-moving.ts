@@ -46,6 +46,8 @@ export async function failoverWhileMoving(
   const tokens = created.map(({ token }) => token)
   const keys = created.map(({ id }) => `${prefix}{${id.slice(0, 2)}}:${id.slice(2)}`)
 
+  // A replica that has not heard yet that its master got a slot would not have it when it takes over.
+  await cluster.agree()
   const { from, to, slot } = await serversFor(cluster, created[0]?.id ?? '', killed)
   const move = cluster.move(slot, from, to)
   await move.begin()

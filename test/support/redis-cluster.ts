@@ -30,6 +30,8 @@ export interface RedisCluster {
   masterOf(slot: number): Promise<ClusterNode>
   /** Makes a replica the master of its shard, whether the master lives or not; returns when all that live agree. */
   takeOver(replica: ClusterNode): Promise<void>
+  /** Waits until all that live agree on who has which slots: replicas hear of moves a little later. */
+  agree(): Promise<void>
   /** Moves a slot as redis-cli does, step by step. */
   move(slot: number, from: ClusterNode, to: ClusterNode): SlotMove
   stop(): Promise<void>
@@ -108,6 +110,14 @@ export async function startCluster({ args = [], dir }: Pick<StartOptions, 'args'
         return seen?.flags.includes('master') === true && seen.slots.length > 0 && (await isOk(node))
       })
     },
+    async agree() {
+      let owners = ''
+      const isTheSame = async (node: ClusterNode) => (await ownersSeenBy(node)) === owners
+      await all(alive().slice(0, 1), async (node) => {
+        owners = await ownersSeenBy(node)
+        return (await Promise.all(alive().map(isTheSame))).every(Boolean)
+      })
+    },
     move(slot, from, to) {
       const set = (node: ClusterNode, ...words: string[]) =>
         node.client.sendCommand(['CLUSTER', 'SETSLOT', `${slot}`, ...words])
@@ -179,6 +189,11 @@ async function viewOf({ client }: ClusterNode): Promise<Seen[]> {
       const ranges = slots.filter((slot) => /^\d/.test(slot)).map((slot) => slot.split('-').map(Number))
       return { id, flags: flags.split(','), slots: ranges.map(([from = 0, to = from]) => [from, to] as const) }
     })
+}
+
+async function ownersSeenBy(node: ClusterNode): Promise<string> {
+  const having = (await viewOf(node)).filter(({ slots }) => slots.length > 0)
+  return JSON.stringify(having.map(({ id, slots }) => [id, slots]).sort())
 }
 
 /** Waits until something is true of all. */
