@@ -5,8 +5,14 @@ import { RoutedConnection, type Servers } from '../../src/redis/clients/routed.t
 import { AwayError, isReply, mayPass, NotSentError, storeError } from '../../src/redis/errors.ts'
 import { call } from '../store-contract.ts'
 
-/** Servers of which each key's fails with this; `found`: it was asked anew which server holds what. */
-function failing(error: Error): { connection: RoutedConnection; found: Promise<unknown> } {
+/**
+ * Servers of which each key's fails with this; `found`: it was asked anew which server holds what.
+ * @param asked what the server fails with that a redirection names
+ */
+function failing(error: Error, asked?: Error): { connection: RoutedConnection; found: Promise<unknown> } {
+  const other = {
+    send: ([word]: string[]) => (word === 'ASKING' ? Promise.resolve('OK') : Promise.reject(asked)),
+  } as object as ServerConnection
   const server = { send: () => Promise.reject(error) } as object as ServerConnection
   let tell = () => {}
   const found = new Promise<void>((resolve) => {
@@ -15,7 +21,7 @@ function failing(error: Error): { connection: RoutedConnection; found: Promise<u
   const servers: Servers = {
     isClosed: false,
     of: () => server,
-    at: () => null,
+    at: () => (asked === undefined ? null : other),
     masters: () => [],
     trouble: () => null,
     refresh: async () => tell(),
@@ -40,6 +46,13 @@ describe('a connection to several servers', { timeout: 10_000 }, () => {
       return mayPass(storeError(error))
     })
   })
+
+  for (const onwards of ['MOVED 3999 127.0.0.1:6383', 'ASK 3999 127.0.0.1:6383']) {
+    it(`may be tried again where the server that was asked says ${onwards.split(' ')[0]} in its turn`, async () => {
+      const { connection } = failing(new Error('ASK 3999 127.0.0.1:6382'), new Error(onwards))
+      await assert.rejects(connection.send(['HGETALL', 'key'], call()), (error) => mayPass(storeError(error)))
+    })
+  }
 
   it('is not tried again where nobody knows whether the command was carried out', async () => {
     const { connection } = failing(new Error('Socket closed unexpectedly'))

@@ -104,8 +104,10 @@ export class RoutedConnection implements RedisConnection {
     // Handed over in the same turn, so that nothing comes between the two.
     const [, answer] = await Promise.allSettled([server.send(['ASKING'], call), server.send(words, call, sentTo)])
     if (answer.status === 'fulfilled') return answer.value
-    // The connection was lost between the two, or the slot has gone on.
-    if (isReply(storeError(answer.reason), 'MOVED')) throw new AwayError('Redis Cluster is moving the session')
+    // The connection was lost between the two, or the slot has gone on, or goes on already.
+    const refusal = storeError(answer.reason)
+    if (isReply(refusal, 'MOVED')) throw new AwayError('Redis Cluster is moving the session') // guard: moved on
+    if (isReply(refusal, 'ASK')) throw new AwayError('Redis Cluster is moving the session') // guard: asked on
     throw answer.reason
   }
 
