@@ -69,6 +69,9 @@ async function moveOne(cluster: RedisCluster, moved: { slots: number; keys: numb
     await pause(Math.random() * 10)
   }
   await move.end()
+  // Before a slot goes to somebody else: of two moves at once, servers that hear of them late may take the older for the newer,
+  // and a master drops the keys of a slot that it believes it has lost.
+  await cluster.agree()
   moved.slots++
 }
 

@@ -30,7 +30,7 @@ export interface RedisCluster {
   masterOf(slot: number): Promise<ClusterNode>
   /** Makes a replica the master of its shard, whether the master lives or not; returns when all that live agree. */
   takeOver(replica: ClusterNode): Promise<void>
-  /** Waits until all that live agree on who has which slots: replicas hear of moves a little later. */
+  /** Waits until all that live agree on who has which slots, and since when: replicas hear of moves a little later. */
   agree(): Promise<void>
   /** Moves a slot as redis-cli does, step by step. */
   move(slot: number, from: ClusterNode, to: ClusterNode): SlotMove
@@ -175,6 +175,8 @@ async function isOk({ client }: ClusterNode): Promise<boolean> {
 interface Seen {
   readonly id: string
   readonly flags: readonly string[]
+  /** The higher, the newer is what it says of its slots. */
+  readonly epoch: string
   readonly slots: readonly (readonly [from: number, to: number])[]
 }
 
@@ -185,15 +187,15 @@ async function viewOf({ client }: ClusterNode): Promise<Seen[]> {
     .trim()
     .split('\n')
     .map((line) => {
-      const [id = '', , flags = '', , , , , , ...slots] = line.split(' ')
+      const [id = '', , flags = '', , , , epoch = '', , ...slots] = line.split(' ')
       const ranges = slots.filter((slot) => /^\d/.test(slot)).map((slot) => slot.split('-').map(Number))
-      return { id, flags: flags.split(','), slots: ranges.map(([from = 0, to = from]) => [from, to] as const) }
+      return { id, flags: flags.split(','), epoch, slots: ranges.map(([from = 0, to = from]) => [from, to] as const) }
     })
 }
 
 async function ownersSeenBy(node: ClusterNode): Promise<string> {
   const having = (await viewOf(node)).filter(({ slots }) => slots.length > 0)
-  return JSON.stringify(having.map(({ id, slots }) => [id, slots]).sort())
+  return JSON.stringify(having.map(({ id, epoch, slots }) => [id, epoch, slots]).sort())
 }
 
 /** Waits until something is true of all. */
