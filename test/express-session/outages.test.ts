@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import type { CoatcheckStore } from '../../src/express-session.ts'
+import type { CoatcheckStore, CoatcheckStoreOptions } from '../../src/express-session.ts'
 import { StoreError } from '../../src/index.ts'
 import { newPrefix, useRedis, warningsOf } from '../redis/support.ts'
 import { deferred, eventually } from '../support/http.ts'
@@ -53,12 +53,12 @@ async function assertAllFail(store: CoatcheckStore, code: RegExp): Promise<void>
   )
 }
 
-async function openServer(t: TestContext) {
+async function openServer(t: TestContext, options: Omit<CoatcheckStoreOptions, 'client'> = {}) {
   const server = await startRedis()
   t.after(() => server.stop())
   const client = await server.connect()
   const prefix = newPrefix()
-  const store = newStore(client, { prefix, storeTimeout: TIMEOUT })
+  const store = newStore(client, { prefix, storeTimeout: TIMEOUT, ...options })
   return { server, client, prefix, store }
 }
 
@@ -112,7 +112,7 @@ describe('when Redis', () => {
   })
 
   it('has no memory left, sessions are read, touched and ended, and a set is told', async (t) => {
-    const { client, store, prefix } = await openServer(t)
+    const { client, store, prefix } = await openServer(t, { touchInterval: 0 })
     await store.set('s', plain({ a: 1 }, lasting(60_000)))
     await store.set('browser', plain({ a: 1 }))
     const session = await read(store, 's')
