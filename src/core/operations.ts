@@ -58,6 +58,9 @@ export interface Started {
   readonly record: SessionRecord
 }
 
+/** A session of which is known when it was last accessed. */
+export type SeenRef = SessionRef & Pick<SessionRecord, 'lastAccessedAt' | 'idleTimeout'>
+
 /** A rotation, less what the configuration says. */
 type Renewal = Pick<Rotation, 'note' | 'renew' | 'set' | 'remove'>
 
@@ -111,9 +114,12 @@ export class Operations {
   /**
    * Whether a touch is due, by this process's idea of the store's clock. A wrong guess costs one command: the store checks again.
    */
-  touchIsDue(record: Pick<SessionRecord, 'id' | 'lastAccessedAt' | 'idleTimeout'>): boolean {
-    const now = this.#store.now(record.id)
-    return now === null || now - record.lastAccessedAt >= touchEvery(this.settings, record.idleTimeout)
+  touchIsDue(
+    { id, lastAccessedAt, idleTimeout }: Omit<SeenRef, 'userId'>,
+    touch: TouchRule = this.settings.touch,
+  ): boolean {
+    const now = this.#store.now(id)
+    return now === null || now - lastAccessedAt >= touchEvery({ touch }, idleTimeout)
   }
 
   /** Whether the store is to be told at once of requests that no write has told it of: the count is exact then. */
@@ -167,7 +173,7 @@ export class Operations {
    * @throws SessionEndedError, FieldError (increments, too large), StoreError
    */
   async commit(
-    ref: SessionRef | SessionRecord,
+    ref: SessionRef | SeenRef,
     changes: Changes,
     touch: TouchRule = this.settings.touch,
   ): Promise<Committed & { id: string }> {
@@ -177,7 +183,7 @@ export class Operations {
       follow<Ok<Committed> | IncrementRefused>(ref, call, (at) =>
         store.commit(at, { ...changes, requests }, touch, call),
       )
-    const known = 'lastAccessedAt' in ref && this.#isPlain(ref, changes) ? ref.lastAccessedAt : null
+    const known = 'lastAccessedAt' in ref && this.#isPlain(ref, changes, touch) ? ref.lastAccessedAt : null
     const { reply, id } =
       known === null
         ? await this.#counting(ref.id, changes.requests, (requests) =>
@@ -369,13 +375,17 @@ export class Operations {
   }
 
   /** Whether a commit does nothing but to set fields, as far as is known, and so many that a script takes them at once. */
-  #isPlain(record: SessionRecord, { set, remove, increments, replace, idleTimeout, requests }: Changes): boolean {
+  #isPlain(
+    ref: SeenRef,
+    { set, remove, increments, replace, idleTimeout, requests }: Changes,
+    touch: TouchRule,
+  ): boolean {
     if (set.size > PLAIN) return false // guard: many fields
     if (remove.length > 0) return false // guard: removals
     if (increments.length > 0) return false // guard: increments
     if (replace) return false // guard: all data
     if (idleTimeout !== null) return false // guard: idle timeout
-    if (this.touchIsDue(record)) return false // guard: touch due
+    if (this.touchIsDue(ref, touch)) return false // guard: touch due
     return set.size > 0 && requests === 0
   }
 

@@ -78,7 +78,7 @@ describe('the commands of a request', () => {
       const one = visitor()
       await one.post('/set/a')
       for (let i = 0; i < 3; i++) assert.deepEqual(await commandsOf(() => one.get('/')), ['HGETALL'])
-      assert.deepEqual(await commandsOf(() => one.post('/set/b')), ['HGETALL', 'commit'])
+      assert.deepEqual(await commandsOf(() => one.post('/set/b')), ['HGETALL', 'write'])
       assert.deepEqual(await commandsOf(() => one.get('/')), ['HGETALL'])
     }
     const { visitor, commandsOf } = await open(t, { cookie: { maxAge: 600_000 } }, { touchInterval: 1 })

@@ -150,7 +150,7 @@ describe('@fastify/session 11 on Fastify 5', () => {
     for (let i = 0; i < 2; i++) await one.post('/begin')
     sent.length = 0
     await one.get('/')
-    assert.deepEqual(sent, ['HGETALL', 'create', 'HGETALL', 'commit'])
+    assert.deepEqual(sent, ['HGETALL', 'create', 'HGETALL', 'write'])
   })
 
   for (const rolling of [true, false]) {

@@ -157,9 +157,9 @@ export class StoredSessions {
     changes: Difference,
     idleTimeout: number,
   ): Promise<void> {
-    const ref = { id, userId: null }
     const all = { ...NO_CHANGES, ...changes }
-    if (known === null) return void (await this.#operations.commit(ref, { ...all, idleTimeout }))
+    if (known === null) return void (await this.#operations.commit({ id, userId: null }, { ...all, idleTimeout }))
+    const ref = { id, userId: null, lastAccessedAt: known.lastAccessedAt, idleTimeout: known.idleTimeout }
     const staysAsLong = this.#isSoon(id, known, idleTimeout)
     const commit = () =>
       staysAsLong ? this.#operations.commit(ref, all, NEVER) : this.#operations.commit(ref, { ...all, idleTimeout })
@@ -171,8 +171,8 @@ export class StoredSessions {
       if (this.#known.get(session) === underWay) this.#known.set(session, now) // guard: the last word
     }
     try {
-      const { lastAccessedAt } = await commit()
-      settle(after(known, changes, lastAccessedAt, staysAsLong ? known.idleTimeout : idleTimeout))
+      const reply = await commit()
+      settle(after(known, changes, reply.lastAccessedAt, staysAsLong ? known.idleTimeout : idleTimeout))
     } catch (error) {
       if (!(error instanceof StoreError && error.outcome === 'unknown')) settle(known)
       throw error
