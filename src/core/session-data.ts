@@ -22,12 +22,15 @@ export class SessionData {
   readonly #baseline: Map<string, string>
   readonly #checker: DataChecker | null
 
-  /** @throws DataError when the data does not fit the schema */
-  constructor(fields: ReadonlyMap<string, string>, checker: DataChecker | null = null) {
-    Object.defineProperty(this.values, '__proto__', { set: refuseProto })
+  /**
+   * @param fields what the store holds; its own from now on
+   * @throws DataError when the data does not fit the schema
+   */
+  constructor(fields: Map<string, string>, checker: DataChecker | null = null) {
+    Reflect.defineProperty(this.values, '__proto__', REFUSE_PROTO)
     this.#checker = checker
     if (checker === null) {
-      this.#baseline = new Map(fields)
+      this.#baseline = fields
       for (const [field, text] of fields) this.values[field] = decode(text)
       return
     }
@@ -119,7 +122,8 @@ export class SessionData {
   }
 }
 
-/** Elsewhere this assignment changes an object's prototype, or does nothing at all: data would be lost without a word. */
-function refuseProto(): void {
-  checkField('__proto__')
-}
+/**
+ * Elsewhere this assignment changes an object's prototype, or does nothing at all: data would be lost without a word. One for
+ * all, and by `Reflect`: this takes half of the time, of each request.
+ */
+const REFUSE_PROTO: PropertyDescriptor = { set: () => checkField('__proto__') }

@@ -100,8 +100,8 @@ describe("a request's session data", () => {
     assert.equal(stored.set.size, 3)
     data.committed(stored)
     assert.deepEqual(changesOf(data), NONE)
-    assert.deepEqual(changesOf(new SessionData(stored.set)), NONE)
-    assert.deepEqual(new SessionData(stored.set).values, {
+    assert.deepEqual(changesOf(new SessionData(new Map(stored.set))), NONE)
+    assert.deepEqual(new SessionData(new Map(stored.set)).values, {
       date: '1970-01-01T00:00:00.000Z',
       object: { kept: ['https://example.org/'] },
       text: '42',
