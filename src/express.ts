@@ -7,10 +7,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ExpressApp, observeFailure } from './adapters/express-errors.ts'
 import { rememberMounted } from './adapters/mounted.ts'
+import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
-import { isActive, sessionKeeper } from './adapters/session-keeper.ts'
+import { SessionKeeper } from './adapters/session-keeper.ts'
 import { MountError } from './core/errors.ts'
-import type { Client, RequestState } from './core/request-state.ts'
+import type { RequestState } from './core/request-state.ts'
 import type { Sessions } from './core/sessions.ts'
 
 export {
@@ -64,7 +65,8 @@ export function expressSessions<Data>(
   sessions: Sessions<Data>,
   options: ExpressSessionsOptions = {},
 ): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void {
-  const { reqSession = true, touch = always, serveAsVisitor = never, onError = logError } = options
+  const { reqSession = true, touch, serveAsVisitor, onError } = options
+  const reader: RequestReader<ExpressRequest> = { ...framework, touch, serveAsVisitor, onError }
   return function coatcheckSessions(req: ExpressRequest, res, next) {
     if (reqSession && req.session !== undefined && !isOurs(sessions, req)) {
       next(
@@ -74,18 +76,12 @@ export function expressSessions<Data>(
       )
       return
     }
+    const client = new RequestFacts(req, reader)
     const attach = (state: RequestState) => {
       if (reqSession) req.session = sessions.of(req)
       rememberMounted(req, sessions, state)
       observeFailure(req, () => state.discard()) // guard: discard
-      new ResponseGate(
-        res,
-        sessionKeeper(state, {
-          touch: () => touch(req),
-          secure: () => req.secure === true,
-          onError: (error) => onError(error, req),
-        }),
-      )
+      new ResponseGate(res, new SessionKeeper(state, client))
     }
     const go = (state: RequestState) => {
       try {
@@ -97,10 +93,7 @@ export function expressSessions<Data>(
     }
     let opened: RequestState | Promise<RequestState>
     try {
-      opened = sessions.openRequest(req, req.headers.cookie, {
-        client: clientOf(req, touch),
-        serveAsVisitor: () => serveAsVisitor(req),
-      })
+      opened = sessions.openRequest(req, req.headers.cookie, { client })
     } catch (error) {
       return next(error)
     }
@@ -110,12 +103,10 @@ export function expressSessions<Data>(
 }
 
 /** Behind a proxy, Express knows the client's address if it trusts the proxy. */
-function clientOf(req: ExpressRequest, touch: (req: IncomingMessage) => boolean): Client {
-  return {
-    userAgent: () => req.headers['user-agent'],
-    address: () => req.ip,
-    isActive: () => isActive(() => touch(req)),
-  }
+const framework = {
+  userAgent: (req: ExpressRequest) => req.headers['user-agent'],
+  address: (req: ExpressRequest) => req.ip,
+  secure: (req: ExpressRequest) => req.secure === true,
 }
 
 /** Mounted twice: opening the session says so better. */
@@ -125,16 +116,4 @@ function isOurs(sessions: Sessions<unknown>, req: ExpressRequest): boolean {
   } catch {
     return false
   }
-}
-
-function always(): boolean {
-  return true
-}
-
-function never(): boolean {
-  return false
-}
-
-function logError(error: unknown): void {
-  console.error(error)
 }

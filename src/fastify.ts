@@ -6,11 +6,10 @@
 
 import type { ServerResponse } from 'node:http'
 import type { FastifyReplyLike, FastifyRequestLike } from './adapters/fastify-guards.ts'
-import { rememberMounted } from './adapters/mounted.ts'
+import { mountedState, rememberMounted } from './adapters/mounted.ts'
+import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
-import { isActive, sessionKeeper } from './adapters/session-keeper.ts'
-import { createBeside } from './core/beside.ts'
-import type { Client, RequestState } from './core/request-state.ts'
+import { SessionKeeper } from './adapters/session-keeper.ts'
 import type { Sessions } from './core/sessions.ts'
 
 export {
@@ -67,27 +66,17 @@ export function fastifySessions<Data>(
   sessions: Sessions<Data>,
   options: FastifySessionsOptions = {},
 ): FastifySessionsPlugin {
-  const { touch = always, serveAsVisitor = never, onError = logError } = options
-  const states = createBeside<RequestState>()
+  const { touch, serveAsVisitor, onError } = options
+  const reader: RequestReader<FastifyRequestLike> = { ...framework, touch, serveAsVisitor, onError }
   const onRequest: OnRequest = async (request, reply) => {
-    const state = await sessions.openRequest(request, request.headers.cookie, {
-      client: clientOf(request, touch),
-      serveAsVisitor: () => serveAsVisitor(request),
-    })
+    const client = new RequestFacts(request, reader)
+    const state = await sessions.openRequest(request, request.headers.cookie, { client })
     rememberMounted(request, sessions, state)
-    states.set(request, state)
-    new ResponseGate(
-      reply.raw as ServerResponse,
-      sessionKeeper(state, {
-        touch: () => touch(request),
-        secure: () => request.protocol === 'https',
-        onError: (error) => onError(error, request),
-      }),
-    )
+    new ResponseGate(reply.raw as ServerResponse, new SessionKeeper(state, client))
   }
   // Before any error handler, whatever has failed: a hook, the handler, the making of the reply.
   const onFailure: OnError = async (request) => {
-    states.get(request)?.discard() // guard: discard in Fastify
+    mountedState(request, sessions)?.discard() // guard: discard in Fastify
   }
   const plugin: FastifySessionsPlugin = (app, _options, done) => {
     app.addHook('onRequest', onRequest)
@@ -103,22 +92,8 @@ export function fastifySessions<Data>(
 }
 
 /** Behind a proxy, Fastify knows the client's address if it trusts the proxy. */
-function clientOf(request: FastifyRequestLike, touch: (request: FastifyRequestLike) => boolean): Client {
-  return {
-    userAgent: () => request.headers['user-agent'],
-    address: () => request.ip,
-    isActive: () => isActive(() => touch(request)),
-  }
-}
-
-function always(): boolean {
-  return true
-}
-
-function never(): boolean {
-  return false
-}
-
-function logError(error: unknown): void {
-  console.error(error)
+const framework = {
+  userAgent: (request: FastifyRequestLike) => request.headers['user-agent'],
+  address: (request: FastifyRequestLike) => request.ip,
+  secure: (request: FastifyRequestLike) => request.protocol === 'https',
 }

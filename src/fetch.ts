@@ -9,9 +9,9 @@ import { answer, answerFailure, type Opened } from './adapters/fetch-answer.ts'
 import { isHttps, type RequestSource, requestOf } from './adapters/fetch-request.ts'
 import { isResponse, nextRedirect } from './adapters/fetch-thrown.ts'
 import { rememberMounted } from './adapters/mounted.ts'
-import { isActive, type RequestFacts, report, sessionKeeper } from './adapters/session-keeper.ts'
+import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
+import { report, SessionKeeper } from './adapters/session-keeper.ts'
 import { CoatcheckError } from './core/errors.ts'
-import type { Client } from './core/request-state.ts'
 import type { Session } from './core/session.ts'
 import type { Sessions } from './core/sessions.ts'
 
@@ -75,14 +75,15 @@ export type WithFetchSession = <Source extends RequestSource = Request, Rest ext
  * })
  */
 export function fetchSessions<Data>(sessions: Sessions<Data>, options: FetchSessionsOptions = {}): WithFetchSession {
+  const reader = readerOf(options)
   return (handler) =>
     async function coatcheckSessions(source, ...rest) {
       const request = requestOf(source)
-      const facts = factsOf(request, options)
+      const facts = new RequestFacts(request, reader)
       let opened: Opened | undefined
       let settled: Settled
       try {
-        opened = await open(sessions, request, options, facts)
+        opened = await open(sessions, request, facts)
         settled = await settle(() => handler(source, ...rest))
         settled = { ...settled, response: await answer(opened, settled.response) }
       } catch (error) {
@@ -131,7 +132,7 @@ export async function openSession<Data>(
   request: Request,
   options: FetchSessionsOptions = {},
 ): Promise<OpenedSession<Data>> {
-  const { state, keeper } = await open(sessions, request, options, factsOf(request, options))
+  const { state, keeper } = await open(sessions, request, new RequestFacts(request, readerOf(options)))
   return {
     session: sessions.of(request),
     async commit(headers) {
@@ -147,19 +148,11 @@ export async function openSession<Data>(
   }
 }
 
-async function open<Data>(
-  sessions: Sessions<Data>,
-  request: Request,
-  options: FetchSessionsOptions,
-  facts: RequestFacts,
-): Promise<Opened> {
-  const { serveAsVisitor = never } = options
-  const state = await sessions.openRequest(request, request.headers.get('cookie') ?? undefined, {
-    client: clientOf(request, options),
-    serveAsVisitor: () => serveAsVisitor(request),
-  })
+async function open<Data>(sessions: Sessions<Data>, request: Request, client: RequestFacts<Request>): Promise<Opened> {
+  const cookieHeader = request.headers.get('cookie') ?? undefined
+  const state = await sessions.openRequest(request, cookieHeader, { client })
   rememberMounted(request, sessions, state)
-  return { state, keeper: sessionKeeper(state, facts) }
+  return { state, keeper: new SessionKeeper(state, client) }
 }
 
 /** What a handler has answered, and how. */
@@ -188,33 +181,15 @@ function hasAnswer(error: unknown): boolean {
   return error instanceof CoatcheckError && error.status !== 500
 }
 
-function factsOf(request: Request, options: FetchSessionsOptions): RequestFacts {
-  const { touch = always, secure = isHttps, onError = logError } = options
-  return {
-    touch: () => touch(request),
-    secure: () => secure(request),
-    onError: (error) => onError(error, request),
-  }
-}
-
-function clientOf(request: Request, { address = unknown, touch = always }: FetchSessionsOptions): Client {
-  return {
-    userAgent: () => request.headers.get('user-agent') ?? undefined,
-    address: () => address(request),
-    isActive: () => isActive(() => touch(request)),
-  }
-}
-
-function always(): boolean {
-  return true
+function readerOf({
+  address = unknown,
+  secure = isHttps,
+  touch,
+  serveAsVisitor,
+  onError,
+}: FetchSessionsOptions): RequestReader<Request> {
+  const userAgent = (request: Request) => request.headers.get('user-agent') ?? undefined
+  return { userAgent, address, secure, touch, serveAsVisitor, onError }
 }
 
 function unknown(): undefined {}
-
-function never(): boolean {
-  return false
-}
-
-function logError(error: unknown): void {
-  console.error(error)
-}

@@ -9,10 +9,11 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { answerable, observeFailure } from './adapters/hono-errors.ts'
 import { rememberMounted } from './adapters/mounted.ts'
 import { isEncrypted, type NodeRequest, type NodeResponse } from './adapters/node-http.ts'
+import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
-import { isActive, sessionKeeper } from './adapters/session-keeper.ts'
+import { SessionKeeper } from './adapters/session-keeper.ts'
 import { MountError } from './core/errors.ts'
-import type { Client, RequestState } from './core/request-state.ts'
+import type { RequestState } from './core/request-state.ts'
 import type { Session } from './core/session.ts'
 import type { Sessions } from './core/sessions.ts'
 
@@ -63,31 +64,28 @@ export function honoSessions<Data, Name extends string = 'session'>(
   sessions: Sessions<Data>,
   options: HonoSessionsOptions<Name> = {},
 ): MiddlewareHandler<{ Variables: Record<Name, Session<Data>> }> {
-  const { variable = 'session', touch = always, serveAsVisitor = never, onError = logError } = options
+  const { variable = 'session', secure, address, touch, serveAsVisitor, onError } = options
+  const reader: RequestReader<Context> = {
+    userAgent: (c) => bindingsOf(c).incoming.headers['user-agent'],
+    address: address ?? ((c) => bindingsOf(c).incoming.socket.remoteAddress),
+    secure: secure ?? ((c) => isEncrypted(bindingsOf(c).incoming)),
+    touch,
+    serveAsVisitor,
+    onError,
+  }
   return async function coatcheckSessions(c: Context, next) {
     const { incoming, outgoing } = bindingsOf(c)
-    const { secure = () => isEncrypted(incoming), address = () => incoming.socket.remoteAddress } = options
-    const client: Client = {
-      userAgent: () => incoming.headers['user-agent'],
-      address: () => address(c),
-      isActive: () => isActive(() => touch(c)),
-    }
+    const client = new RequestFacts(c, reader)
     let state: RequestState | undefined
     observeFailure(c, () => state?.discard()) // guard: discard in Hono
     try {
-      state = await sessions.openRequest(c, incoming.headers.cookie, {
-        client,
-        serveAsVisitor: () => serveAsVisitor(c),
-      })
+      state = await sessions.openRequest(c, incoming.headers.cookie, { client })
       rememberMounted(c, sessions, state)
       if (c.get(variable) !== undefined) {
         throw new MountError(`c.var.${variable} is taken: pass { variable: 'anotherName' }.`)
       }
       c.set(variable, sessions.of(c))
-      new ResponseGate(
-        outgoing as ServerResponse,
-        sessionKeeper(state, { touch: () => touch(c), secure: () => secure(c), onError: (error) => onError(error, c) }),
-      )
+      new ResponseGate(outgoing as ServerResponse, new SessionKeeper(state, client))
       await next()
     } catch (error) {
       // What is no `Error`, and what fails where no route matches, Hono puts nowhere.
@@ -104,16 +102,4 @@ function bindingsOf(c: Context): { incoming: NodeRequest; outgoing: NodeResponse
     throw new MountError("honoSessions needs Node's own request and response: serve the app by @hono/node-server.")
   }
   return { incoming, outgoing }
-}
-
-function always(): boolean {
-  return true
-}
-
-function never(): boolean {
-  return false
-}
-
-function logError(error: unknown): void {
-  console.error(error)
 }

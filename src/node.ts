@@ -15,10 +15,12 @@ import {
   type NodeResponse,
   upgradeResponse,
 } from './adapters/node-http.ts'
+import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
-import { isActive, type RequestFacts, sessionKeeper } from './adapters/session-keeper.ts'
+import { SessionKeeper } from './adapters/session-keeper.ts'
+import { createBeside } from './core/beside.ts'
 import type { Refusal } from './core/guards.ts'
-import type { Client, RequestState } from './core/request-state.ts'
+import type { RequestState } from './core/request-state.ts'
 import type { SameOriginOptions } from './core/same-origin.ts'
 import type { Sessions } from './core/sessions.ts'
 
@@ -83,12 +85,13 @@ export type WithUpgrade = (
  * @example createServer(nodeSessions(sessions)(async (req, res) => res.end(sessions.of(req).data.name)))
  */
 export function nodeSessions<Data>(sessions: Sessions<Data>, options: NodeSessionsOptions = {}): WithSession {
+  const reader = readerOf(options)
   return (listener) =>
     async function coatcheckSessions(req, res) {
       const response = res as ServerResponse
-      await handle(sessions, req, options, {
+      await handle(sessions, req, options, reader, {
         cookies: true,
-        attach: (state) => new ResponseGate(response, keeperOf(state, req, options)),
+        attach: (keeper) => new ResponseGate(response, keeper),
         run: () => listener(req, res),
         response: () => response,
       })
@@ -110,19 +113,20 @@ export function nodeSessions<Data>(sessions: Sessions<Data>, options: NodeSessio
 export function upgradeSessions<Data>(sessions: Sessions<Data>, options: UpgradeSessionsOptions = {}): WithUpgrade {
   // The method is GET, which passes elsewhere; what follows an upgrade is no reading.
   const check = checkOrigin(options, () => undefined)
+  const reader = readerOf(options)
   return (listener) =>
     async function coatcheckUpgrade(req, socket, head) {
       // Until the listener has the connection nobody else listens to it, and an error of it would end the process.
       const ignore = () => undefined
       socket.on('error', ignore)
-      await handle(sessions, req, options, {
+      await handle(sessions, req, options, reader, {
         cookies: false,
         async admit() {
           const decision = await check(req)
           if (decision !== 'allow') return refuseUpgrade(decision, req, socket) // guard: cross-site upgrade
           return true
         },
-        attach: (state) => keeperOf(state, req, options).headLeaves(),
+        attach: (keeper) => keeper.headLeaves(),
         async run() {
           if (socket.destroyed) return
           socket.off('error', ignore)
@@ -145,7 +149,7 @@ interface Handling {
   readonly cookies: boolean
   /** Whether it goes on at all; if not, it has been answered. */
   admit?(): Promise<boolean>
-  attach(state: RequestState): void
+  attach(keeper: SessionKeeper): void
   run(): unknown
   /** To answer a failure with. */
   response(): ServerResponse
@@ -157,27 +161,24 @@ function refuseUpgrade(refusal: Refusal, req: IncomingMessage, socket: Duplex): 
 }
 
 /** Requests that are being handled: of two sets of sessions on one request, the outer one answers its failure. */
-const handled = new WeakSet<NodeRequest>()
+const handled = createBeside<true>()
 
 async function handle<Data>(
   sessions: Sessions<Data>,
   req: NodeRequest,
   options: NodeSessionsOptions,
+  reader: RequestReader<NodeRequest>,
   { cookies, admit, attach, run, response }: Handling,
 ): Promise<void> {
-  const inner = handled.has(req)
-  handled.add(req)
+  const inner = handled.get(req) === true
+  handled.set(req, true)
   let state: RequestState | undefined
   try {
     if (admit !== undefined && !(await admit())) return
-    const { serveAsVisitor = never } = options
-    state = await sessions.openRequest(req, req.headers.cookie, {
-      client: clientOf(req, options),
-      cookies,
-      serveAsVisitor: () => serveAsVisitor(req),
-    })
+    const client = new RequestFacts(req, reader)
+    state = await sessions.openRequest(req, req.headers.cookie, { client, cookies })
     rememberMounted(req, sessions, state)
-    attach(state)
+    attach(new SessionKeeper(state, client))
     await run()
   } catch (error) {
     state?.discard() // guard: discard what a listener has changed
@@ -204,34 +205,18 @@ async function fail(
   answerFailure(error, req, res)
 }
 
-function keeperOf(state: RequestState, req: NodeRequest, options: NodeSessionsOptions) {
-  const { touch = always, secure = isEncrypted, onError = logError } = options
-  const facts: RequestFacts = {
-    touch: () => touch(req),
-    secure: () => secure(req),
-    onError: (error) => onError(error, req),
-  }
-  return sessionKeeper(state, facts)
-}
-
-function clientOf(req: NodeRequest, { address = remoteAddress, touch = always }: NodeSessionsOptions): Client {
-  return {
-    userAgent: () => req.headers['user-agent'],
-    address: () => address(req),
-    isActive: () => isActive(() => touch(req)),
-  }
+function readerOf({
+  address = remoteAddress,
+  secure = isEncrypted,
+  touch,
+  serveAsVisitor,
+  onError,
+}: NodeSessionsOptions): RequestReader<NodeRequest> {
+  return { userAgent: (req) => req.headers['user-agent'], address, secure, touch, serveAsVisitor, onError }
 }
 
 function remoteAddress(req: NodeRequest): string | undefined {
   return req.socket.remoteAddress
-}
-
-function always(): boolean {
-  return true
-}
-
-function never(): boolean {
-  return false
 }
 
 function logError(error: unknown): void {

@@ -22,7 +22,7 @@ interface Watch {
 
 const watches = createBeside<Watch>()
 const watchedLayers = new WeakSet<object>()
-const watchful = Symbol('coatcheck')
+const watchful: unique symbol = Symbol('coatcheck')
 
 /**
  * Calls `onFailure` when a handler further down throws, rejects or calls `next(error)`. Express tells a middleware nothing of
@@ -71,11 +71,12 @@ function wrap<Method>(prototype: Layer, name: string, around: (original: Method)
 }
 
 function watched(req: object, next: Next): Next {
-  const telling: Next = (error) => {
+  const telling: Next & { [watchful]?: true } = (error) => {
     tell(req, error)
     next(error)
   }
-  return Object.assign(telling, { [watchful]: true })
+  telling[watchful] = true
+  return telling
 }
 
 /** Once for each failure: an error handler may change the session and then pass the same error on. */

@@ -22,6 +22,11 @@ export function rememberMounted<Data>(request: object, sessions: Sessions<Data>,
   else before.push(entry)
 }
 
+/** For adapters: the state of these sessions on a request, if the adapter has got as far. */
+export function mountedState(request: object, sessions: object): RequestState | undefined {
+  return mounted.get(request)?.find((each) => Object.is(each.sessions, sessions))?.state
+}
+
 /** Whom a guard looks at. */
 export interface Guarded<Data> {
   readonly session: Session<Data>

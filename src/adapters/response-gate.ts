@@ -68,7 +68,11 @@ export class ResponseGate {
   #install(res: Gated): void {
     if (res[GATE] === undefined) {
       res[GATE] = this
-      Object.assign(res, ResponseGate.#shared)
+      const { writeHead, flushHeaders, write, end } = ResponseGate.#shared
+      res.writeHead = writeHead
+      res.flushHeaders = flushHeaders
+      res.write = write
+      res.end = end
       return
     }
     // What is below this one finds the first by the response.

@@ -10,8 +10,6 @@ export interface OpenOptions {
   readonly client?: Client
   /** `false`: the answer carries no cookie, ever (a WebSocket's upgrade). Default `true`. */
   readonly cookies?: boolean
-  /** Whether the request is served as a visitor's if the store fails as the session is read. Only `true` is a yes. */
-  readonly serveAsVisitor?: () => boolean
 }
 
 /**
@@ -21,7 +19,7 @@ export interface OpenOptions {
 export function openRequest(
   operations: Operations,
   cookieHeader: string | undefined,
-  { client = UNKNOWN_CLIENT, cookies = true, serveAsVisitor }: OpenOptions = {},
+  { client = UNKNOWN_CLIENT, cookies = true }: OpenOptions = {},
   adoptions: Adoptions | null = null,
 ): RequestState | Promise<RequestState> {
   // Before anything is awaited: what happens while the session is read has happened after the request came.
@@ -34,23 +32,7 @@ export function openRequest(
   }
   const token = operations.settings.cookie.read(cookieHeader)
   if (token === null && adoptions === null) return new RequestState(operations, null, asked) // guard: no token
-  return opened(operations, token, cookieHeader, asked, adoptions, serveAsVisitor)
-}
-
-async function opened(
-  operations: Operations,
-  token: Token | null,
-  cookieHeader: string | undefined,
-  asked: Asked,
-  adoptions: Adoptions | null,
-  serveAsVisitor: OpenOptions['serveAsVisitor'],
-): Promise<RequestState> {
-  try {
-    return await open(operations, token, cookieHeader, asked, adoptions)
-  } catch (error) {
-    if (!(error instanceof StoreError) || serveAsVisitor?.() !== true) throw error
-    return new RequestState(operations, null, { ...asked, failure: error })
-  }
+  return open(operations, token, cookieHeader, asked, adoptions)
 }
 
 interface Asked extends Opened {
@@ -66,24 +48,28 @@ async function open(
   asked: Asked,
   adoptions: Adoptions | null,
 ): Promise<RequestState> {
-  const { client, cookies } = asked
-  const id = token === null ? null : idOfToken(token)
-  const record = id === null ? null : await operations.load(id, true)
-  if (record === null && adoptions !== null) {
-    const adopted = await adoptions.open(cookieHeader, asked)
-    if (adopted !== null) {
-      const { issue } = adopted
-      const how = issue === null ? { superseded: true } : { begun: issue }
-      return new RequestState(operations, adopted.record, { ...asked, ...how })
+  try {
+    const id = token === null ? null : idOfToken(token)
+    const record = id === null ? null : await operations.load(id, true)
+    if (record === null && adoptions !== null) {
+      const adopted = await adoptions.open(cookieHeader, asked)
+      if (adopted !== null) {
+        const { issue } = adopted
+        const how = issue === null ? { superseded: true } : { begun: issue }
+        return new RequestState(operations, adopted.record, { ...asked, ...how })
+      }
     }
+    if (token === null) return new RequestState(operations, null, asked)
+    const superseded = record !== null && record.id !== id
+    const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
+    if (!asked.cookies) return state // guard: no cookie for the new token
+    // A rotation extends the session.
+    if (!operations.rotationIsDue(record) || asked.client.isActive?.() === false) return state
+    return await rotated(state, asked)
+  } catch (error) {
+    if (!(error instanceof StoreError) || asked.client.serveAsVisitor?.() !== true) throw error
+    return new RequestState(operations, null, { ...asked, failure: error })
   }
-  if (token === null) return new RequestState(operations, null, asked)
-  const superseded = record !== null && record.id !== id
-  const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
-  if (!cookies) return state // guard: no cookie for the new token
-  // A rotation extends the session.
-  if (!operations.rotationIsDue(record) || client.isActive?.() === false) return state
-  return rotated(state, asked)
 }
 
 async function rotated(state: RequestState, asked: Opened): Promise<RequestState> {

@@ -15,11 +15,13 @@ type Cookie = { issue: Token } | 'clear' | null
 /** What an adapter knows of whoever sent a request. Asked only when a login keeps it. */
 export interface Client {
   /** The `User-Agent` header. */
-  readonly userAgent: () => string | undefined
+  userAgent(): string | undefined
   /** The address, as far as the framework can tell behind its proxies. */
-  readonly address: () => string | undefined
+  address(): string | undefined
   /** Whether the request counts as activity. Default: it does. */
-  readonly isActive?: () => boolean
+  isActive?(): boolean
+  /** Whether the request is served as a visitor's if the store fails as its session is read. Only `true` is a yes. */
+  serveAsVisitor?(): boolean
 }
 
 /** Nobody that anything is known of. */

@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { after, before, describe } from 'node:test'
 import { createClient } from 'redis'
 import { createClient as createClient5 } from 'redis5'
-import { sessionKeeper } from '../../src/adapters/session-keeper.ts'
+import { SessionKeeper } from '../../src/adapters/session-keeper.ts'
 import type { Client } from '../../src/core/request-state.ts'
 import type { Session } from '../../src/core/session.ts'
 import {
@@ -171,7 +171,7 @@ export class Browser {
     const request = {}
     const header = token === null ? undefined : `sid=${token}`
     const state = await at.openRequest(request, header, { client: { ...this.#client, isActive: () => touch } })
-    const keeper = sessionKeeper(state, { touch: () => touch, secure: () => true, onError: assert.ifError })
+    const keeper = new SessionKeeper(state, { touch: () => touch, secure: () => true, onError: assert.ifError })
     const result = await act(at.of(request))
     await keeper.prepare()?.()
     const line = keeper.takeCookie()
