@@ -10,9 +10,10 @@ export async function redisCpu(client: Client): Promise<number> {
 }
 
 /**
- * How many commands clients send while `work` runs. What scripts do inside the server, which commandstats counts too, is none.
+ * How many commands clients send to one database while `work` runs. What scripts do inside the server, which commandstats counts
+ * too, is none.
  */
-export async function commandsDuring(client: Client, work: () => Promise<void>): Promise<number> {
+export async function commandsDuring(client: Client, database: number, work: () => Promise<void>): Promise<number> {
   const watcher = client.duplicate()
   await watcher.connect()
   let commands = 0
@@ -23,8 +24,9 @@ export async function commandsDuring(client: Client, work: () => Promise<void>):
   })
   await watcher.monitor((line) => {
     // 1700000000.123456 [0 127.0.0.1:1234] "HGETALL" "key"; of a script: [0 lua]
+    const [, inDatabase, by] = /^\S+ \[(\d+) (\S+)\]/.exec(line) ?? []
     if (line.includes(marker)) resolve()
-    else if (!/^\S+ \[\d+ lua\]/.test(line)) commands++
+    else if (Number(inDatabase) === database && by !== 'lua') commands++
   })
   await work()
   await client.echo(marker)

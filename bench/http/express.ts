@@ -5,6 +5,7 @@ import session from 'express-session'
 import { expressSessions } from '../../src/express.ts'
 import { CoatcheckStore } from '../../src/express-session.ts'
 import { type Application, type RedisClient, SECRET, sessionsOn } from './application.ts'
+import { beginHash, type Hash, hashOf, pageOfHash } from './floor.ts'
 import { type Data, FIRST_DATA, nextItem, nextLogin, OK, pageOf } from './page.ts'
 
 export const none: Application = () => {
@@ -13,27 +14,24 @@ export const none: Application = () => {
   return listening(app)
 }
 
+/** What Express itself takes for a middleware. */
+export const empty: Application = () => {
+  const app = express()
+  app.use((_req, _res, next) => next())
+  app.get('/page', (_req, res) => void res.json(pageOf({})))
+  return listening(app)
+}
+
 /** One HGETALL and nothing else: what no session library can do with less. */
 export const floor: Application = (client) => {
   const app = express()
   app.use(async (req, _res, next) => {
-    const id = /(?:^|; )sid=([^;]+)/.exec(req.headers.cookie ?? '')?.[1]
-    const hash = id === undefined ? {} : await client.hGetAll(`floor:${id}`)
-    Object.assign(req, { hash })
+    Object.assign(req, { hash: await hashOf(client, req.headers.cookie) })
     next()
   })
-  app.get('/page', (req, res) => {
-    const { name, views } = (req as { hash?: Record<string, string> }).hash ?? {}
-    res.json(pageOf({ ...(name && { name }), ...(views && { views: Number(views) }) }))
-  })
+  app.get('/page', (req, res) => void res.json(pageOfHash((req as { hash?: Hash }).hash)))
   app.post('/login', async (_req, res) => {
-    const { userId, roles, device } = nextLogin()
-    const id = crypto.randomUUID()
-    const now = `${Date.now()}`
-    // As many fields, and as long, as a session of coatcheck has.
-    const times = { created_at: now, last_accessed_at: now, session_ttl: '1800', deadline: now, authenticated_at: now }
-    const user = { user_id: userId, roles: JSON.stringify(roles), device, request_count: '1' }
-    await client.hSet(`floor:${id}`, { ...times, ...user, name: FIRST_DATA.name, views: FIRST_DATA.views })
+    const id = await beginHash(client)
     res.setHeader('Set-Cookie', `sid=${id}; Path=/; HttpOnly`).json(OK)
   })
   return listening(app)

@@ -5,11 +5,35 @@ import { RedisStore } from 'connect-redis'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { fastifySessions } from '../../src/fastify.ts'
 import { type Application, type RedisClient, SECRET, sessionsOn } from './application.ts'
+import { beginHash, type Hash, hashOf, pageOfHash } from './floor.ts'
 import { type Data, FIRST_DATA, nextItem, nextLogin, OK, pageOf } from './page.ts'
 
 export const none: Application = async () => {
   const app = Fastify()
   app.get('/page', async () => pageOf({}))
+  return listening(app)
+}
+
+/** What Fastify itself takes for a hook. */
+export const empty: Application = async () => {
+  const app = Fastify()
+  app.addHook('onRequest', async () => undefined)
+  app.get('/page', async () => pageOf({}))
+  return listening(app)
+}
+
+/** As that of Express. */
+export const floor: Application = async (client) => {
+  const app = Fastify()
+  app.decorateRequest('hash')
+  app.addHook('onRequest', async (request) => {
+    Object.assign(request, { hash: await hashOf(client, request.headers.cookie) })
+  })
+  app.get('/page', async (request) => pageOfHash((request as { hash?: Hash }).hash))
+  app.post('/login', async (_request, reply) => {
+    reply.header('Set-Cookie', `sid=${await beginHash(client)}; Path=/; HttpOnly`)
+    return OK
+  })
   return listening(app)
 }
 

@@ -12,6 +12,13 @@ export const none: Application = () => {
   return listening(app)
 }
 
+/** What Hono itself takes for a middleware. */
+export const empty: Application = () => {
+  const app = new Hono().use(async (_c, next) => next())
+  app.get('/page', (c) => c.json(pageOf({})))
+  return listening(app)
+}
+
 export const coatcheck: Application = (client) => {
   const sessions = sessionsOn(client)
   const app = new Hono().use(honoSessions(sessions))

@@ -1,7 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { redisCpu } from '../redis-usage.ts'
 import type { RedisClient } from './application.ts'
-import { CONNECTIONS, type Load, load } from './load.ts'
+import { type Load, load } from './load.ts'
 import type { Subject } from './subject.ts'
 import type { Operation } from './variants.ts'
 
@@ -16,34 +15,6 @@ export interface Sample {
 export interface Measured extends Sample {
   /** The cookies that the answers have set. */
   readonly cookies: readonly string[]
-}
-
-/** How many times as long as asked for it is measured at most. */
-const PATIENCE = 20
-
-export interface Times {
-  /** Milliseconds before what counts. */
-  readonly warmUp: number
-  readonly measured: number
-}
-
-/** Sends requests for a while, and looks at the clocks when it is warm and at the end. */
-export async function measureFor(
-  { warmUp, measured }: Times,
-  subject: Subject,
-  redis: RedisClient,
-  operation: Operation,
-  cookies: readonly string[],
-): Promise<Measured> {
-  const requests = load(subject.port, operation, cookies)
-  await pause(warmUp)
-  const before = await clocks(requests, subject, redis)
-  await pause(measured)
-  // On a machine with other things to do, a little longer.
-  for (let more = 0; more < PATIENCE && requests.answered < before.answered + CONNECTIONS; more++) await pause(measured)
-  const after = await clocks(requests, subject, redis)
-  await requests.stop()
-  return sample(before, after, requests)
 }
 
 /** Sends one request with each cookie (`null`: so many without one). */

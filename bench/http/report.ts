@@ -23,16 +23,19 @@ export function reportHttp(result: HttpResult): SuiteReport {
   }
 }
 
-function introduction({ rounds, sessions, seconds, pinned }: HttpResult): string {
+function introduction({ rounds, sessions, seconds, turn, pinned }: HttpResult): string {
   const where = pinned
     ? 'on a processor core of its own; Redis and what sends the requests share the others'
     : 'on whichever core the system gives it'
   return `One Node process, ${where}. 64 keep-alive connections, ${sessions.toLocaleString('en-GB')} sessions of users, all of them begun
-just before; every connection goes through cookies of its own. ${rounds} rounds; in each, every application is started anew, in
-another order, on an empty Redis, and each operation is measured for ${seconds} s after a warm-up. All of them answer the same
-body on the same routes, with \`NODE_ENV=production\`; the peers have the options that their documentation advises for logins.
-The numbers are medians of the rounds, processor time is in microseconds a request. Of two applications compare the processor
-time: where requests per second come near what the other processes can send and serve, they say less.
+just before; every connection goes through cookies of its own. The applications on one framework run side by side and take
+turns of ${turn} ms, in an order that changes: while one answers, the others are stopped (\`SIGSTOP\`). So a core that is now
+faster and now slower, because others use the machine too, is so for all of them alike. In each of ${rounds} rounds every
+application is measured for ${seconds} s, after all have been warmed up in the same way. All of them answer the same body on the
+same routes, with \`NODE_ENV=production\`; the peers have the options that their documentation advises for logins. The numbers
+are medians of the rounds, a ratio is the median of the ratios within each round, processor time is in microseconds a request.
+Of two applications compare the processor time: where requests per second come near what the other processes can send and serve,
+they say less.
 
 No touch is among the reads of coatcheck, since a session is extended once a minute at most. Somebody who reads less often than
 that pays one each time: that is the line with \`touchInterval: 0\`. express-session sends an \`EXPIRE\` with every read,

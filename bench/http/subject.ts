@@ -9,6 +9,9 @@ export interface Subject {
   readonly pid: number
   /** Microseconds of processor time that it has used so far. */
   cpu(): Promise<number>
+  /** Stops it where it is, until it is to go on: it uses no processor time meanwhile. */
+  halt(): void
+  goOn(): void
   stop(): Promise<void>
 }
 
@@ -22,6 +25,8 @@ export async function start(
     env: { ...process.env, NODE_ENV: 'production' },
     ...(core !== null && { execPath: 'taskset', execArgv: ['-c', `${core}`, process.execPath] }),
   })
+  const kill = () => void child.kill('SIGKILL')
+  process.once('exit', kill)
   const { port } = await answerOf<{ port: number }>(child)
   return {
     port,
@@ -32,10 +37,14 @@ export async function start(
       const { cpu } = await answer
       return cpu.user + cpu.system
     },
+    halt: () => void child.kill('SIGSTOP'),
+    goOn: () => void child.kill('SIGCONT'),
     async stop() {
       const exited = once(child, 'exit')
+      child.kill('SIGCONT')
       child.disconnect()
       await exited
+      process.off('exit', kill)
     },
   }
 }
