@@ -95,14 +95,9 @@ export function decodeData(fields: ReadonlyMap<string, string>): Record<string, 
 
 /** What the application sees of a stored session without its data. */
 export function infoOf(record: SessionRecord): SessionInfo {
-  const { id, userId, createdAt, lastAccessedAt, idleTimeout, deadline, fields } = record
+  const { fields, ...known } = record
   return {
-    id,
-    userId,
-    createdAt,
-    lastAccessedAt,
-    idleTimeout,
-    deadline,
+    ...known,
     expiresAt: expiresAt(record),
     roles: rolesOf(record),
     authenticatedAt: numberOf(record, 'authenticated_at'),
