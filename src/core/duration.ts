@@ -1,5 +1,5 @@
 import ms from 'ms'
-import { ArgumentError, ConfigError } from './errors.ts'
+import { ArgumentError, type CoatcheckError, ConfigError, must } from './errors.ts'
 
 /** Milliseconds, or a string such as `'30m'`, `'12h'`, `'7 days'` (parsed by the `ms` package). */
 export type Duration = number | string
@@ -17,14 +17,15 @@ export function milliseconds(
   value: Duration,
   name: string,
   least = 1,
-  Wrong: new (message: string) => Error = ArgumentError,
+  Wrong: new (message: string) => CoatcheckError = ArgumentError,
 ): number {
   const parsed = typeof value === 'string' ? parse(value) : value
-  if (typeof parsed !== 'number' || !Number.isFinite(parsed) || Math.round(parsed) < least || parsed > LONGEST) {
-    throw new Wrong(
-      `${name} must be a duration from ${least} ms to ten years: milliseconds, or a string such as '30m'.`,
-    )
-  }
+  must(
+    // Neither NaN nor what is no number is within any bounds.
+    typeof parsed === 'number' && Math.round(parsed) >= least && parsed <= LONGEST,
+    `${name} must be a duration from ${least} ms to ten years: milliseconds, or a string such as '30m'.`,
+    Wrong,
+  )
   return Math.round(parsed)
 }
 

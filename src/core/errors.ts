@@ -23,9 +23,13 @@ export class ConfigError extends CoatcheckError {
   }
 }
 
-/** What has to be so of an option. @throws ConfigError */
-export function must(be: unknown, message: string): asserts be {
-  if (!be) throw new ConfigError(message)
+/** What has to be so of an option, or of an argument. @throws ConfigError, or what `Wrong` makes */
+export function must(
+  be: unknown,
+  message: string,
+  Wrong: new (message: string) => CoatcheckError = ConfigError,
+): asserts be {
+  if (!be) throw new Wrong(message)
 }
 
 /** `ERR_ARGUMENT`: a value handed to a call is not usable (a duration, a user id, an amount). Nothing was written. */

@@ -1,4 +1,5 @@
 import { FieldError } from './errors.ts'
+import { isText } from './text.ts'
 
 /** The fields of the session hash that are coatcheck's own. Every name that begins with `_` is reserved too. */
 export const RESERVED_FIELDS = [
@@ -40,7 +41,7 @@ export function isOwnField(field: string): boolean {
 }
 
 function isName(field: unknown): boolean {
-  return typeof field === 'string' && field.length > 0 && field.length <= LONGEST_NAME && field.isWellFormed()
+  return isText(field, LONGEST_NAME)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Duration, milliseconds } from './duration.ts'
-import { ArgumentError } from './errors.ts'
+import { ArgumentError, must } from './errors.ts'
 import type { Settings } from './options.ts'
 
 type Limits = Pick<Settings, 'idleTimeout' | 'lifetime'>
@@ -19,6 +19,6 @@ export function readLimits(
 /** @throws ArgumentError */
 export function checkIdleTimeout(idleTimeout: Duration, lifetime: number): number {
   const ms = milliseconds(idleTimeout, 'idleTimeout')
-  if (ms > lifetime) throw new ArgumentError(`idleTimeout must not be longer than the lifetime (${lifetime} ms).`)
+  must(ms <= lifetime, `idleTimeout must not be longer than the lifetime (${lifetime} ms).`, ArgumentError)
   return ms
 }

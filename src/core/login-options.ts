@@ -1,7 +1,7 @@
 import { shownAddress } from './address.ts'
 import { clipLabel, deviceLabel } from './device.ts'
 import type { Duration } from './duration.ts'
-import { ArgumentError } from './errors.ts'
+import { ArgumentError, must } from './errors.ts'
 import { readLimits } from './limits.ts'
 import type { LoginRequest } from './logins.ts'
 import type { RequestState } from './request-state.ts'
@@ -50,7 +50,7 @@ export function readLogin(
 ): Omit<LoginRequest, 'changes' | 'begun'> {
   const { data = 'keep', remember } = options
   const { settings } = operations
-  if (data !== 'keep' && data !== 'drop') throw new ArgumentError("data must be 'keep' or 'drop'.")
+  must(data === 'keep' || data === 'drop', "data must be 'keep' or 'drop'.", ArgumentError)
   const limits = readLimits(remember ?? {}, settings)
   const details = readDetails(options, {
     device: () => deviceLabel(client.userAgent()),

@@ -3,7 +3,7 @@ import { createBeside } from './beside.ts'
 import type { CheckableStore, Finding } from './check.ts'
 import { encode } from './codec.ts'
 import type { Duration } from './duration.ts'
-import { ArgumentError, MountError, SessionEndedError } from './errors.ts'
+import { ArgumentError, MountError, must, SessionEndedError } from './errors.ts'
 import { closedError, Events, type SessionEvents } from './events.ts'
 import { readValue } from './field-updates.ts'
 import { checkField, type DataOf } from './fields.ts'
@@ -354,9 +354,11 @@ function refOf(token: Token): SessionRef {
 
 function encodeData(data: object): Map<string, string> {
   // Anything else has entries of another kind, or none: replacing the data by these would lose it.
-  if (Object.prototype.toString.call(data) !== '[object Object]') {
-    throw new ArgumentError('Session data must be an object whose properties are the fields.')
-  }
+  must(
+    Object.prototype.toString.call(data) === '[object Object]',
+    'Session data must be an object whose properties are the fields.',
+    ArgumentError,
+  )
   const fields = new Map<string, string>()
   for (const [field, value] of Object.entries(data)) {
     checkField(field)

@@ -1,7 +1,8 @@
 import { hash, randomBytes } from 'node:crypto'
 import { byteAt, first16 } from './base64url.ts'
-import { ArgumentError } from './errors.ts'
+import { ArgumentError, must } from './errors.ts'
 import { isTag, tags } from './tags.ts'
+import { isText } from './text.ts'
 
 /**
  * The secret in the cookie: 32 random bytes in base64url, 43 characters. The first byte is its partition, the other
@@ -12,6 +13,8 @@ export type Token = string
 const TOKEN_BYTES = 32
 const TOKEN_CHARS = 43
 const ID_CHARS = 24
+/** In bytes. */
+const LONGEST_USER_ID = 256
 const BASE64URL = /^[A-Za-z0-9_-]+$/
 // 43 characters carry 258 bits, 32 bytes have 256: in the canonical form the last character's two low bits are zero.
 const TOKEN_END = /[AEIMQUYcgkosw048]$/
@@ -74,14 +77,11 @@ export function partitionOfUser(userId: string): number {
  * @throws ArgumentError
  */
 export function checkUserId(userId: unknown): string {
-  if (
-    typeof userId !== 'string' ||
-    userId.length === 0 ||
-    !userId.isWellFormed() ||
-    Buffer.byteLength(userId, 'utf8') > 256
-  ) {
-    throw new ArgumentError('A user id must be a well-formed string of 1 to 256 bytes. Pass a number as String(id).')
-  }
+  must(
+    isText(userId, LONGEST_USER_ID) && Buffer.byteLength(userId) <= LONGEST_USER_ID,
+    `A user id must be a well-formed string of 1 to ${LONGEST_USER_ID} bytes. Pass a number as String(id).`,
+    ArgumentError,
+  )
   return userId
 }
 

@@ -1,5 +1,6 @@
-import { ArgumentError } from './errors.ts'
+import { ArgumentError, must } from './errors.ts'
 import type { SessionRecord } from './store.ts'
+import { isText } from './text.ts'
 
 // coatcheck's own fields about a session's user and device: how they are checked, stored and read.
 
@@ -62,12 +63,11 @@ export function numberOf(record: SessionRecord | null, field: 'authenticated_at'
  * @throws ArgumentError
  */
 export function checkRoles(roles: unknown): readonly string[] {
-  const right = Array.isArray(roles) && roles.length <= MOST_ROLES && roles.every((role) => isText(role, LONGEST_ROLE))
-  if (!right) {
-    throw new ArgumentError(
-      `roles must be an array of at most ${MOST_ROLES} names, each a well-formed string of 1 to ${LONGEST_ROLE} characters.`,
-    )
-  }
+  must(
+    Array.isArray(roles) && roles.length <= MOST_ROLES && roles.every((role) => isText(role, LONGEST_ROLE)),
+    `roles must be an array of at most ${MOST_ROLES} names, each a well-formed string of 1 to ${LONGEST_ROLE} characters.`,
+    ArgumentError,
+  )
   return [...new Set(roles as string[])]
 }
 
@@ -76,12 +76,10 @@ export function checkRoles(roles: unknown): readonly string[] {
  * @throws ArgumentError
  */
 export function checkDeviceId(deviceId: unknown): string {
-  if (!isText(deviceId, LONGEST_DEVICE_ID)) {
-    throw new ArgumentError(`A deviceId must be a well-formed string of 1 to ${LONGEST_DEVICE_ID} characters.`)
-  }
+  must(
+    isText(deviceId, LONGEST_DEVICE_ID),
+    `A deviceId must be a well-formed string of 1 to ${LONGEST_DEVICE_ID} characters.`,
+    ArgumentError,
+  )
   return deviceId
-}
-
-function isText(value: unknown, longest: number): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= longest && value.isWellFormed()
 }
