@@ -11,16 +11,18 @@ type Freezable = ServerResponse & { [ENDED]?: (() => boolean) | null }
  * The same for all responses, and they stay when the response has thawed: one that properties are taken from again is slow for
  * the rest of its life, which cost a third of a write.
  */
-const FROZEN: PropertyDescriptorMap & ThisType<Freezable> = {
-  headersSent: { get: whileFrozen('headersSent', () => true), configurable: true }, // guard: frozen head
-  writableEnded: { get: whileFrozen('writableEnded', (ended) => ended()), configurable: true },
-  setHeader: { value: refusing('setHeader'), writable: true, configurable: true },
-  setHeaders: { value: refusing('setHeaders'), writable: true, configurable: true },
-  appendHeader: { value: refusing('appendHeader'), writable: true, configurable: true },
-  removeHeader: { value: refusing('removeHeader'), writable: true, configurable: true },
-  // What asks for the head although `headersSent` says that it is gone (older compression middleware).
-  _implicitHeader: { value: calling('_implicitHeader', () => undefined), writable: true, configurable: true },
-}
+const FROZEN: PropertyDescriptorMap = Object.fromEntries(
+  Object.entries({
+    headersSent: reading(() => true), // guard: frozen head
+    writableEnded: reading((ended) => ended()),
+    setHeader: calling(refuse),
+    setHeaders: calling(refuse),
+    appendHeader: calling(refuse),
+    removeHeader: calling(refuse),
+    // What asks for the head although `headersSent` says that it is gone (older compression middleware).
+    _implicitHeader: calling(() => undefined),
+  }).map(([name, property]) => [name, property(name)]),
+)
 const NAMES = Object.keys(FROZEN)
 
 /** Status and headers stay what they are, as if the head had left, until the returned function is called. */
@@ -37,23 +39,30 @@ export function freezeHead(res: Freezable, ended: () => boolean): () => void {
   }
 }
 
-function whileFrozen(name: string, answer: (ended: () => boolean) => boolean) {
-  return function (this: Freezable): unknown {
-    const ended = this[ENDED]
-    return ended ? answer(ended) : below(this, name)
-  }
-}
-
-function refusing(name: string) {
-  return calling(name, () => {
-    throw headersSentError('set')
+/** A property that is read. */
+function reading(answer: (ended: () => boolean) => boolean) {
+  return (name: string): PropertyDescriptor => ({
+    configurable: true,
+    get(this: Freezable): unknown {
+      const ended = this[ENDED]
+      return ended ? answer(ended) : below(this, name)
+    },
   })
 }
 
-function calling(name: string, frozen: () => unknown) {
-  return function (this: Freezable, ...args: unknown[]): unknown {
-    return this[ENDED] ? frozen() : (below(this, name) as (...args: unknown[]) => unknown).apply(this, args)
-  }
+/** A method that is called. */
+function calling(frozen: () => unknown) {
+  return (name: string): PropertyDescriptor => ({
+    configurable: true,
+    writable: true,
+    value(this: Freezable, ...args: unknown[]): unknown {
+      return this[ENDED] ? frozen() : (below(this, name) as (...args: unknown[]) => unknown).apply(this, args)
+    },
+  })
+}
+
+function refuse(): never {
+  throw headersSentError('set')
 }
 
 /** What a response has from its class. */
