@@ -1,6 +1,6 @@
 import { parseCookie, type SetCookie, stringifySetCookie } from 'cookie'
 import { type Duration, durationOption } from './duration.ts'
-import { ConfigError } from './errors.ts'
+import { must } from './errors.ts'
 import { isToken, type Token } from './token.ts'
 
 /** The session cookie. It is always HttpOnly, and holds the token alone. */
@@ -25,7 +25,7 @@ export interface CookieOptions {
 export class SessionCookie {
   readonly name: string
   readonly secure: boolean
-  readonly #attributes: Omit<SetCookie, 'name' | 'value'>
+  readonly #attributes: Omit<SetCookie, 'value'>
   readonly #maxAge: number | null
 
   /** @throws ConfigError for an attribute that is wrong or contradicts another: browsers would drop the cookie silently. */
@@ -37,7 +37,7 @@ export class SessionCookie {
     this.name = name
     this.secure = secure
     this.#maxAge = options.maxAge === undefined ? null : durationOption(options.maxAge, 'cookie.maxAge', 1000)
-    this.#attributes = { httpOnly: true, secure, sameSite, path, partitioned }
+    this.#attributes = { name, httpOnly: true, secure, sameSite, path, partitioned }
     if (domain !== undefined) this.#attributes.domain = domain
 
     refuse(typeof name !== 'string', 'name must be a string')
@@ -57,7 +57,7 @@ export class SessionCookie {
     try {
       this.issue('', null)
     } catch (error) {
-      refuse(true, error instanceof Error ? error.message : 'an attribute is not valid')
+      refuse(true, (error as Error).message)
     }
   }
 
@@ -83,7 +83,7 @@ export class SessionCookie {
    * @param remember whether the browser keeps it to the deadline, also over its own end
    */
   issue(token: Token, remaining: number | null, remember = false): string {
-    const cookie: SetCookie = { ...this.#attributes, name: this.name, value: token }
+    const cookie: SetCookie = { ...this.#attributes, value: token }
     const most = remember ? remaining : this.#maxAge
     if (most !== null) cookie.maxAge = Math.ceil(Math.min(most, remaining ?? most) / 1000)
     return stringifySetCookie(cookie)
@@ -91,7 +91,7 @@ export class SessionCookie {
 
   /** The `Set-Cookie` header that takes the cookie away. */
   clear(): string {
-    return stringifySetCookie({ ...this.#attributes, name: this.name, value: '', maxAge: 0, expires: new Date(0) })
+    return stringifySetCookie({ ...this.#attributes, value: '', maxAge: 0, expires: new Date(0) })
   }
 }
 
@@ -101,5 +101,5 @@ function asIs(text: string): string {
 }
 
 function refuse(wrong: boolean, why: string): void {
-  if (wrong) throw new ConfigError(`cookie: ${why}.`)
+  must(!wrong, `cookie: ${why}.`)
 }

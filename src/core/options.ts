@@ -85,14 +85,7 @@ const METHODS = (
   'timeToLive count countUsers countByIdleAge recent subscribe now close'
 ).split(' ') as (keyof SessionStore)[]
 
-type DurationName =
-  | 'idleTimeout'
-  | 'lifetime'
-  | 'touchInterval'
-  | 'storeTimeout'
-  | 'rotationGrace'
-  | 'reuseWindow'
-  | 'rotateEvery'
+type DurationName = 'idleTimeout' | 'lifetime' | 'storeTimeout' | 'rotationGrace' | 'reuseWindow'
 
 /** @throws ConfigError naming the option that is wrong. */
 export function readOptions(options: SessionsOptions): Settings {
@@ -104,8 +97,6 @@ export function readOptions(options: SessionsOptions): Settings {
   )
   const duration = (name: DurationName, byDefault: Duration, least?: number) =>
     durationOption(options[name] ?? byDefault, name, least)
-  const maybe = (name: DurationName, least?: number) =>
-    options[name] === undefined ? null : durationOption(options[name], name, least)
   const idleTimeout = duration('idleTimeout', '30m')
   const lifetime = duration('lifetime', '12h')
   must(idleTimeout <= lifetime, 'idleTimeout must not be longer than lifetime.')
@@ -117,7 +108,7 @@ export function readOptions(options: SessionsOptions): Settings {
     storeTimeout: duration('storeTimeout', '1s'),
     rotationGrace: duration('rotationGrace', '10s', 0),
     reuseWindow: duration('reuseWindow', '1h', 0),
-    rotateEvery: maybe('rotateEvery'),
+    rotateEvery: options.rotateEvery === undefined ? null : durationOption(options.rotateEvery, 'rotateEvery'),
     revokeOnReuse: options.revokeOnReuse ?? false,
     address: addressMode(options.address),
     maxPerUser: userLimit(options.maxPerUser),

@@ -49,9 +49,10 @@ export class DataChecker {
     )
     this.#schema = schema
     this.#migrate = migrate
-    const empty = this.#validate({})
-    if ('wrong' in empty) {
-      throw new ConfigError(`schema must accept {}, as every session begins empty: make ${list(empty.wrong)} optional.`)
+    const { wrong } = this.#validate({})
+    if (wrong !== undefined) {
+      const fields = wrong.map((field) => `'${field}'`).join(', ')
+      throw new ConfigError(`schema must accept {}, as every session begins empty: make ${fields} optional.`)
     }
   }
 
@@ -60,9 +61,9 @@ export class DataChecker {
    * @throws DataError `ERR_DATA_INVALID` when it fits the schema neither as stored nor after `migrate`
    */
   read(stored: Values): CheckedData {
-    const checked = this.#validate(stored)
-    if ('values' in checked) return { values: checked.values, migrated: false }
-    if (this.#migrate === undefined) throw new DataError('read', checked.wrong)
+    const { values, wrong } = this.#validate(stored)
+    if (wrong === undefined) return { values, migrated: false }
+    if (this.#migrate === undefined) throw new DataError('read', wrong)
     return { values: this.#check('migrated', this.#migrate(structuredClone(stored))), migrated: true }
   }
 
@@ -80,12 +81,12 @@ export class DataChecker {
   }
 
   #check(when: 'migrated' | 'written', value: unknown): Values {
-    const checked = this.#validate(value)
-    if ('wrong' in checked) throw new DataError(when, checked.wrong)
-    return checked.values
+    const { values, wrong } = this.#validate(value)
+    if (wrong !== undefined) throw new DataError(when, wrong)
+    return values
   }
 
-  #validate(value: unknown): { values: Values } | { wrong: string[] } {
+  #validate(value: unknown): { values: Values; wrong?: undefined } | { values?: undefined; wrong: string[] } {
     const result = this.#schema['~standard'].validate(value)
     if (result instanceof Promise) {
       result.catch(ignored)
@@ -99,10 +100,6 @@ export class DataChecker {
     })
     return { wrong: [...new Set(places)] }
   }
-}
-
-function list(fields: readonly string[]): string {
-  return fields.map((field) => `'${field}'`).join(', ')
 }
 
 /** The answer does not matter: an asynchronous schema is refused. */
