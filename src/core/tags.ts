@@ -15,9 +15,7 @@ const TAGS =
 /** Tag by partition, of which there are 256: one for each value of a token's first byte. */
 export const tags: readonly string[] = TAGS.match(/../g) as string[]
 
-const known = new Set(tags)
-
 /** Whether `text` is the tag of a partition. */
 export function isTag(text: string): boolean {
-  return known.has(text)
+  return tags.includes(text)
 }

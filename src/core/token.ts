@@ -11,50 +11,43 @@ import { isText } from './text.ts'
 export type Token = string
 
 const TOKEN_BYTES = 32
-const TOKEN_CHARS = 43
-const ID_CHARS = 24
 /** In bytes. */
 const LONGEST_USER_ID = 256
-const BASE64URL = /^[A-Za-z0-9_-]+$/
 // 43 characters carry 258 bits, 32 bytes have 256: in the canonical form the last character's two low bits are zero.
-const TOKEN_END = /[AEIMQUYcgkosw048]$/
-// Likewise 22 characters carry 132 bits, 16 bytes have 128: four low bits are zero.
-const ID_END = /[AQgw]$/
+const TOKEN = /^[\w-]{42}[AEIMQUYcgkosw048]$/
+// Likewise the 22 characters after an id's tag carry 132 bits, 16 bytes have 128: four low bits are zero.
+const ID = /^[\w-]{23}[AQgw]$/
 
 /** A new token, in the partition of `userId`, or in a random one. */
 export function newToken(userId?: string | null): Token {
-  const bytes = randomBytes(TOKEN_BYTES)
-  if (userId != null) bytes[0] = partitionOfUser(userId)
-  return bytes.toString('base64url')
+  return tokenIn(userId == null ? null : partitionOfUser(userId))
 }
 
 /** A new token in the partition of the session with this id: rotation stays where the session is. */
 export function newTokenBeside(id: string): Token {
+  return tokenIn(tags.indexOf(tagOf(id)))
+}
+
+function tokenIn(partition: number | null): Token {
   const bytes = randomBytes(TOKEN_BYTES)
-  bytes[0] = tags.indexOf(tagOf(id))
+  if (partition !== null) bytes[0] = partition
   return bytes.toString('base64url')
 }
 
 /** Whether `text` is a canonical token: one spelling only, so that a cookie that differs is not looked up at all. */
 export function isToken(text: unknown): text is Token {
-  return typeof text === 'string' && text.length === TOKEN_CHARS && BASE64URL.test(text) && TOKEN_END.test(text)
+  return typeof text === 'string' && TOKEN.test(text)
 }
 
 /** The public id of a token's session: the partition's tag and the first 16 bytes of SHA-256 of the token string. */
 export function idOfToken(token: Token): string {
   const digest = hash('sha256', token, 'base64url')
-  return `${tags[partitionOfToken(token)]}${first16(digest)}`
+  return `${tags[byteAt(token, 0)]}${first16(digest)}`
 }
 
 /** Whether `text` has the form of a session id; what has not is never sent to the store. */
 export function isId(text: unknown): text is string {
-  return (
-    typeof text === 'string' &&
-    text.length === ID_CHARS &&
-    isTag(text.slice(0, 2)) &&
-    BASE64URL.test(text) &&
-    ID_END.test(text)
-  )
+  return typeof text === 'string' && ID.test(text) && isTag(tagOf(text))
 }
 
 /** The tag at the head of an id. */
@@ -83,8 +76,4 @@ export function checkUserId(userId: unknown): string {
     ArgumentError,
   )
   return userId
-}
-
-function partitionOfToken(token: Token): number {
-  return byteAt(token, 0)
 }
