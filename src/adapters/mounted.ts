@@ -1,5 +1,5 @@
 import { createBeside } from '../core/beside.ts'
-import { MountError } from '../core/errors.ts'
+import { notMounted } from '../core/errors.ts'
 import type { Subject } from '../core/guards.ts'
 import type { RequestState } from '../core/request-state.ts'
 import type { Session } from '../core/session.ts'
@@ -41,11 +41,7 @@ export interface Guarded<Data> {
  */
 export function guardedOf<Data>(request: object, sessions?: Sessions<Data>): Guarded<Data> {
   const entry = mounted.get(request)?.findLast((each) => sessions === undefined || Object.is(each.sessions, sessions))
-  if (entry === undefined) {
-    throw new MountError(
-      'A guard needs the session of the request: mount the adapter before it, as in app.use(expressSessions(sessions)).',
-    )
-  }
+  if (entry === undefined) throw notMounted()
   // Neither "log in" nor "you may not": nobody knows who asks.
   entry.state.mustBeRead() // guard: guards on an unread session
   const session = entry.session as unknown as Session<Data>

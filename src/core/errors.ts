@@ -126,6 +126,13 @@ export class MountError extends CoatcheckError {
   }
 }
 
+/** Somebody needs the session of a request that has not passed the adapter. */
+export function notMounted(): MountError {
+  return new MountError(
+    'This request has no session: mount the adapter before the routes and the guards, as in app.use(expressSessions(sessions)).',
+  )
+}
+
 /** Whether a failed call may have taken effect in the store: `'none'` is certain that it has not. */
 export type Outcome = 'none' | 'unknown'
 
@@ -156,11 +163,10 @@ export class StoreError extends CoatcheckError {
    * For the answer to the request, beside `status`: when it is worth trying again, in seconds. Express and Fastify send it by
    * themselves; in an error handler of your own, send it along.
    */
-  readonly headers: Readonly<Record<'retry-after', string>>
+  readonly headers: Readonly<Record<'retry-after', string>> = RETRY_AFTER
 
   constructor(code: StoreErrorCode, message: string, outcome: Outcome, cause?: unknown) {
     super(code, message, 503, cause)
     this.outcome = outcome
-    this.headers = RETRY_AFTER
   }
 }

@@ -3,7 +3,7 @@ import { createBeside } from './beside.ts'
 import type { CheckableStore, Finding } from './check.ts'
 import { encode } from './codec.ts'
 import type { Duration } from './duration.ts'
-import { ArgumentError, MountError, must, SessionEndedError } from './errors.ts'
+import { ArgumentError, MountError, must, notMounted, SessionEndedError } from './errors.ts'
 import { closedError, Events, type SessionEvents } from './events.ts'
 import { readValue } from './field-updates.ts'
 import { checkField, type DataOf } from './fields.ts'
@@ -73,11 +73,7 @@ export class Sessions<Data = Record<string, unknown>> {
    */
   of(request: object): Session<Data> {
     const session = this.#ofRequest.get(request)
-    if (session === undefined) {
-      throw new MountError(
-        'This request has no session: mount the adapter before the route, as in app.use(expressSessions(sessions)).',
-      )
-    }
+    if (session === undefined) throw notMounted()
     return session
   }
 
