@@ -20,9 +20,6 @@ export function shownAddress(address: string | undefined, mode: AddressMode): st
   const [bare = ''] = address.split('%')
   const full = ipaddr.process(bare)
   if (mode === 'full') return full.toString()
-  const network =
-    full.kind() === 'ipv6'
-      ? ipaddr.IPv6.networkAddressFromCIDR(`${full}/48`)
-      : ipaddr.IPv4.networkAddressFromCIDR(`${full}/24`)
-  return network.toString()
+  const [family, bits] = full.kind() === 'ipv6' ? [ipaddr.IPv6, 48] : [ipaddr.IPv4, 24]
+  return family.networkAddressFromCIDR(`${full}/${bits}`).toString()
 }

@@ -34,9 +34,8 @@ export class Latencies {
     all.add(this.#before)
     all.add(this.#current)
     if (all.count === 0) return null
-    const ms = (microseconds: number) => microseconds / 1000
-    const percentile = (percent: number) => ms(all.percentile(percent))
-    return { p50: percentile(50), p95: percentile(95), p99: percentile(99), max: ms(all.max), calls: all.count }
+    const percentile = (percent: number) => all.percentile(percent) / 1000
+    return { p50: percentile(50), p95: percentile(95), p99: percentile(99), max: all.max / 1000, calls: all.count }
   }
 
   /** If it is time. */

@@ -114,11 +114,11 @@ export function snapshot<Data>(record: SessionRecord, checker: DataChecker | nul
   const seen = infoOf(record)
   if (checker === null) return { ...seen, data: stored as Partial<Data> }
   let data: Partial<Data> | undefined
-  return Object.defineProperty(seen as SessionSnapshot<Data>, 'data', {
-    enumerable: true,
-    get: () => {
+  return {
+    ...seen,
+    get data() {
       data ??= checker.read(stored).values as Partial<Data>
       return data
     },
-  })
+  }
 }

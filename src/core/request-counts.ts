@@ -18,13 +18,9 @@ export class RequestCounts {
 
   add(id: string, requests = 1): void {
     if (requests === 0) return
-    let before = this.#recent.get(id)
-    if (before === undefined) {
-      before = this.#older.get(id) ?? 0
-      this.#older.delete(id)
-    }
-    this.#recent.set(id, before + requests)
-    this.#timer ??= setTimeout(() => this.#turn(), this.#interval).unref()
+    this.#recent.set(id, this.of(id) + requests)
+    this.#older.delete(id)
+    this.#turnLater()
   }
 
   of(id: string): number {
@@ -47,6 +43,11 @@ export class RequestCounts {
   #turn(): void {
     this.#older = this.#recent
     this.#recent = new Map()
-    this.#timer = this.#older.size > 0 ? setTimeout(() => this.#turn(), this.#interval).unref() : undefined
+    this.#timer = undefined
+    if (this.#older.size > 0) this.#turnLater()
+  }
+
+  #turnLater(): void {
+    this.#timer ??= setTimeout(() => this.#turn(), this.#interval).unref()
   }
 }
