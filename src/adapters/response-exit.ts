@@ -40,11 +40,7 @@ export class ResponseExit {
   }
 
   write(args: Args): boolean {
-    if (this.ending) return this.#call('write', args)
-    if (this.#length === undefined) this.#length = isBodiless(this.#res) ? null : contentLength(this.#res)
-    if (this.#length === null) return this.#call('write', args)
-    this.#written += Buffer.byteLength(args[0], encodingOf(args))
-    if (this.#written < this.#length) return this.#call('write', args)
+    if (this.ending || !this.#completes(args)) return this.#call('write', args)
     const bytes = this.#withLastByte(args)
     this.#lastByte = Buffer.from(bytes.subarray(-1))
     return this.#call('write', [bytes.subarray(0, -1), ...callbackOf(args)])
@@ -92,6 +88,14 @@ export class ResponseExit {
     } finally {
       this.ending = false
     }
+  }
+
+  /** Whether the body has come to its announced end with this chunk. */
+  #completes(args: Args): boolean {
+    if (this.#length === undefined) this.#length = isBodiless(this.#res) ? null : contentLength(this.#res)
+    if (this.#length === null) return false
+    this.#written += Buffer.byteLength(args[0], encodingOf(args))
+    return this.#written >= this.#length
   }
 
   #withLastByte(args: Args): Buffer {

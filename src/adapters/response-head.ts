@@ -4,15 +4,14 @@ import { streamOf } from './http2.ts'
 
 /**
  * Puts what `writeHead(status, [message], [headers])` was given in place on the response, so that a header can still be
- * added. Headers come as an object, as a flat array of names and values, or as an array of pairs.
+ * added. Headers come as an object, as a flat array of names and values, or as an array of pairs. The status has been checked.
  */
 export function applyHead(res: ServerResponse, args: unknown[]): void {
   const [status, second, third] = args
-  checkStatus(status)
   res.statusCode = Number(status)
-  const message = typeof second === 'string' ? second : undefined
-  if (message !== undefined) setMessage(res, message)
-  const headers = message === undefined ? (second ?? third) : third
+  const hasMessage = typeof second === 'string'
+  if (hasMessage) setMessage(res, second)
+  const headers = hasMessage ? third : (second ?? third)
   if (Array.isArray(headers)) {
     const flat: unknown[] = Array.isArray(headers[0]) ? headers.flat() : headers
     if (flat.length % 2 !== 0) throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', 'A header has a name and no value')

@@ -97,24 +97,23 @@ function refuseUnfaithful(this: unknown, _key: string, value: unknown): unknown 
   switch (typeof value) {
     case 'number':
       if (!Number.isFinite(value)) throw new Unfaithful(String(value)) // guard: finite
-      return value
+      break
+    case 'undefined':
+      if (Array.isArray(this)) throw new Unfaithful('undefined inside an array') // guard: undefined in an array
+      break
+    case 'object': {
+      if (value === null || Array.isArray(value)) break
+      // What has toJSON (a Date, a URL) is a string or plain object by now.
+      const kind = Object.prototype.toString.call(value)
+      if (kind !== '[object Object]') throw new Unfaithful(`a ${kind.slice(8, -1)}`) // guard: kind
+      break
+    }
     case 'function':
     case 'symbol':
     case 'bigint':
       throw new Unfaithful(`a ${typeof value}`)
-    case 'undefined':
-      if (Array.isArray(this)) throw new Unfaithful('undefined inside an array') // guard: undefined in an array
-      return value
-    case 'object': {
-      if (value === null || Array.isArray(value)) return value
-      // What has toJSON (a Date, a URL) is a string or plain object by now.
-      const kind = Object.prototype.toString.call(value)
-      if (kind !== '[object Object]') throw new Unfaithful(`a ${kind.slice(8, -1)}`) // guard: kind
-      return value
-    }
-    default:
-      return value
   }
+  return value
 }
 
 function unfaithful(field: string, what: string): FieldError {
