@@ -57,7 +57,8 @@ export class Events {
   readonly #store: SessionStore
   readonly #listeners = new Set<{ readonly type: keyof SessionEvents; readonly listener: Listener }>()
   readonly #process = crypto.randomUUID()
-  readonly #missed = new Set<() => void>()
+  /** Called when events of other processes may have been lost. */
+  readonly missed: Set<() => void> = new Set()
   #calls = 0
   #others: Others | null = null
   #closed = false
@@ -69,12 +70,7 @@ export class Events {
   }
 
   /** What a call to the store says of itself. */
-  note(
-    type: keyof SessionEvents,
-    cause: string,
-    actor: string | null | undefined = null,
-    previous: string | null = null,
-  ): Note {
+  note(type: keyof SessionEvents, cause: string, actor?: string | null, previous: string | null = null): Note {
     return { from: `${this.#process}:${++this.#calls}`, type, cause, actor: actor ?? null, previous }
   }
 
@@ -94,7 +90,7 @@ export class Events {
       this.#process,
       (event) => this.#emit(event),
       () => {
-        for (const listener of this.#missed) listener()
+        for (const listener of this.missed) listener()
       },
     )
     const others = this.#others
@@ -104,12 +100,6 @@ export class Events {
       if (this.#others === others) this.#others = null
       throw error
     }
-  }
-
-  /** Calls `listener` when events of other processes may have been lost. Returns a function that stops it. */
-  onMissed(listener: () => void): () => void {
-    this.#missed.add(listener)
-    return () => void this.#missed.delete(listener)
   }
 
   /** Tells what a call to the store has done, if the store has not told it already. */
@@ -123,7 +113,7 @@ export class Events {
     this.#closed = true
     this.#others?.end()
     this.#listeners.clear()
-    this.#missed.clear()
+    this.missed.clear()
   }
 
   #emit(event: SessionEvent): void {
@@ -134,8 +124,9 @@ export class Events {
   }
 
   #count({ type, cause }: SessionEvent): void {
-    this.counts[type] ??= {}
-    this.counts[type][cause] = (this.counts[type][cause] ?? 0) + 1
+    const causes = this.counts[type] ?? {}
+    causes[cause] = (causes[cause] ?? 0) + 1
+    this.counts[type] = causes
   }
 
   #notListening(): void {

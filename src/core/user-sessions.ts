@@ -48,7 +48,7 @@ export class UserSessions {
 
   /** Ends a session that was found. @internal */
   end(session: SessionRef, options: RevokeOptions): Promise<boolean> {
-    return this.#operations.destroy(session, this.#note('revoked', 'revoke', options))
+    return this.#operations.destroy(session, this.#note('revoke', options))
   }
 
   /**
@@ -59,7 +59,7 @@ export class UserSessions {
   async revokeDevice(deviceId: string, options: RevokeOptions = {}): Promise<number> {
     checkDeviceId(deviceId)
     const onDevice = (await this.list()).filter((session) => session.deviceId === deviceId)
-    const note = this.#note('revoked', 'device', options)
+    const note = this.#note('device', options)
     const ended = await Promise.all(onDevice.map((session) => this.#operations.destroy(session, note)))
     return ended.filter(Boolean).length
   }
@@ -75,7 +75,7 @@ export class UserSessions {
       const kept = await this.find(id)
       if (kept === null) throw new SessionEndedError() // guard: of this user
       try {
-        return await this.#revoke(kept.id, this.#note('revoked', 'others', options))
+        return await this.#revoke(kept.id, this.#note('others', options))
       } catch (error) {
         // It may have got another id in between.
         if (!(error instanceof SessionEndedError) || attempt === 3) throw error
@@ -89,7 +89,7 @@ export class UserSessions {
    * @throws StoreError
    */
   revokeAll(options: RevokeOptions = {}): Promise<number> {
-    return this.#revoke(null, this.#note('revoked', 'all', options))
+    return this.#revoke(null, this.#note('all', options))
   }
 
   /**
@@ -99,12 +99,11 @@ export class UserSessions {
    */
   async setRoles(roles: readonly string[], options: RevokeOptions = {}): Promise<number> {
     const encoded = encodeRoles(checkRoles(roles))
-    const note = this.#note('roles', 'roles', options)
+    const note = this.#note('roles', options, 'roles')
     const ids = await this.#operations.call('setRoles', (call) =>
       this.#store.setUserRoles(this.#userId, encoded, note, call),
     )
-    for (const id of ids) this.#tell(note, id)
-    return ids.length
+    return this.#tell(note, ids)
   }
 
   /** In steps of many sessions each, every one with a deadline of its own. */
@@ -115,19 +114,22 @@ export class UserSessions {
         this.#store.revokeUser(this.#userId, keep, note, call),
       )
       if (reply.status === 'ended') throw new SessionEndedError()
-      for (const id of reply.ids) this.#tell(note, id)
-      ended += reply.ids.length
+      ended += this.#tell(note, reply.ids)
       if (!reply.more) return ended
     }
   }
 
-  #note(type: keyof SessionEvents, cause: string, { actor }: RevokeOptions): Note {
+  #note(cause: string, { actor }: RevokeOptions, type: keyof SessionEvents = 'revoked'): Note {
     return this.#operations.events.note(type, cause, actor)
   }
 
-  #tell(note: Note, id: string): void {
-    this.#operations.requests.take(id)
-    this.#operations.events.tellOf(note, id, this.#userId)
+  /** @returns of how many sessions */
+  #tell(note: Note, ids: readonly string[]): number {
+    for (const id of ids) {
+      this.#operations.requests.take(id)
+      this.#operations.events.tellOf(note, id, this.#userId)
+    }
+    return ids.length
   }
 
   get #store() {

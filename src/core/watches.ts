@@ -82,6 +82,11 @@ export class Watches {
 
   #listen(): void {
     if (this.#stopListening !== null) return
+    const { missed } = this.#events
+    const lookAtAll = () => {
+      for (const watched of this.#byId.values()) this.#lookSoftly(watched)
+    }
+    missed.add(lookAtAll)
     const stops = [
       ...(['destroyed', 'revoked', 'evicted'] as const).map((type) =>
         this.#events.on(type, ({ id, cause }) => this.#ended(id, cause)),
@@ -93,9 +98,7 @@ export class Watches {
         // A login may have set other limits. Any other rotation only puts the end off.
         if (cause === 'login') this.#lookSoftly(watched)
       }),
-      this.#events.onMissed(() => {
-        for (const watched of this.#byId.values()) this.#lookSoftly(watched)
-      }),
+      () => missed.delete(lookAtAll),
     ]
     this.#stopListening = () => {
       for (const stop of stops) stop()

@@ -215,7 +215,10 @@ for (const version of versions) {
         res.send(error.message)
       })
       const reply = await new Visitor(t, await serve(t, bare)).get('/')
-      assert.match(reply.text, /^This request has no session.*before .* the guards, as in app\.use\(expressSessions\(sessions\)\)/)
+      assert.match(
+        reply.text,
+        /^This request has no session.*before .* the guards, as in app\.use\(expressSessions\(sessions\)\)/,
+      )
     })
 
     it('finds the session with req.session left to others', async (t) => {
