@@ -1,5 +1,4 @@
 import { decode, encode } from './codec.ts'
-import type { Outcome } from './errors.ts'
 import { checkSizes } from './fields.ts'
 import type { Settings } from './options.ts'
 import type { SessionRef, StoreCall } from './store.ts'
@@ -117,24 +116,11 @@ export class FieldUpdates {
 
 /** The one store call of a round: it lasts as long as the update that came last, and what becomes of it becomes of all. */
 function callOf(round: readonly Waiting[]): StoreCall {
-  const last = (round.at(-1) as Waiting).call
-  return {
-    get signal() {
-      return last.signal
-    },
-    get expired() {
-      return last.expired
-    },
-    get remaining() {
-      return last.remaining
-    },
-    get outcome() {
-      return last.outcome
-    },
-    set outcome(outcome: Outcome) {
-      for (const { call } of round) call.outcome = outcome
-    },
-  }
+  return new Proxy((round.at(-1) as Waiting).call, {
+    // As of the call itself, not of the proxy: what it has is private.
+    get: (last, name) => Reflect.get(last, name),
+    set: (_last, name, value) => round.every(({ call }) => Reflect.set(call, name, value)),
+  })
 }
 
 /** Each update sees a value of its own, decoded anew: what one keeps or changes later cannot reach another. */
