@@ -1,5 +1,6 @@
 import type { Duration } from '../core/duration.ts'
 import * as guards from '../core/guards.ts'
+import { isObject } from '../core/kinds.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { guardedOf } from './mounted.ts'
@@ -52,11 +53,11 @@ export function splitRoles<Options extends object>(
   options: Options | undefined
 } {
   const last = given.at(-1)
-  if (typeof last !== 'object' || last === null) return { roles: given as readonly string[], options: undefined }
+  if (!isObject(last)) return { roles: given as readonly string[], options: undefined }
   return { roles: given.slice(0, -1) as readonly string[], options: last as Options }
 }
 
 /** To frameworks, `undefined` and `'route'` are no errors: what a condition throws must never open the way. */
 export function asError(error: unknown): unknown {
-  return typeof error === 'object' && error !== null ? error : new Error('A guard failed.', { cause: error })
+  return isObject(error) ? error : new Error('A guard failed.', { cause: error })
 }

@@ -8,7 +8,6 @@ import type { Sessions } from '../core/sessions.ts'
 /** One set of sessions that an adapter has mounted on a request. */
 interface Mounted {
   readonly sessions: Sessions<never>
-  readonly session: Session<never>
   readonly state: RequestState
 }
 
@@ -16,7 +15,7 @@ const mounted = createBeside<Mounted[]>()
 
 /** For adapters: makes the session of a request known to guards, which are not told whose sessions they guard. */
 export function rememberMounted<Data>(request: object, sessions: Sessions<Data>, state: RequestState): void {
-  const entry = { sessions, session: sessions.of(request), state } as unknown as Mounted
+  const entry = { sessions, state } as unknown as Mounted
   const before = mounted.get(request)
   if (before === undefined) mounted.set(request, [entry])
   else before.push(entry)
@@ -44,7 +43,7 @@ export function guardedOf<Data>(request: object, sessions?: Sessions<Data>): Gua
   if (entry === undefined) throw notMounted()
   // Neither "log in" nor "you may not": nobody knows who asks.
   entry.state.mustBeRead() // guard: guards on an unread session
-  const session = entry.session as unknown as Session<Data>
+  const session = entry.sessions.of(request) as unknown as Session<Data>
   const { store } = entry.state.operations.settings
   return {
     session,

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { createBeside } from '../core/beside.ts'
+import { isObject } from '../core/kinds.ts'
 import { streamOf } from './http2.ts'
 
 /**
@@ -17,7 +18,7 @@ export function applyHead(res: ServerResponse, args: unknown[]): void {
     if (flat.length % 2 !== 0) throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', 'A header has a name and no value')
     for (let i = 0; i < flat.length; i += 2) res.removeHeader(String(flat[i]))
     for (let i = 0; i < flat.length; i += 2) res.appendHeader(String(flat[i]), flat[i + 1] as string)
-  } else if (typeof headers === 'object' && headers !== null) {
+  } else if (isObject(headers)) {
     setHeaders(res, headers as Record<string, string>)
   }
 }

@@ -1,6 +1,7 @@
 import { parseCookie, type SetCookie, stringifySetCookie } from 'cookie'
 import { type Duration, durationOption } from './duration.ts'
 import { must } from './errors.ts'
+import { isObject } from './kinds.ts'
 import { isToken, type Token } from './token.ts'
 
 /** The session cookie. It is always HttpOnly, and holds the token alone. */
@@ -30,7 +31,7 @@ export class SessionCookie {
 
   /** @throws ConfigError for an attribute that is wrong or contradicts another: browsers would drop the cookie silently. */
   constructor(options: CookieOptions = {}) {
-    refuse(typeof options !== 'object' || options === null, 'it must be an object of attributes')
+    refuse(!isObject(options), 'it must be an object of attributes')
     const { secure = true, sameSite = 'lax', path = '/', domain, partitioned = false } = options
     const plain = domain === undefined && path === '/'
     const name = options.name ?? (secure ? (plain ? '__Host-sid' : '__Secure-sid') : 'sid')

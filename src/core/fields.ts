@@ -1,5 +1,5 @@
 import { FieldError } from './errors.ts'
-import { isText } from './text.ts'
+import { isText } from './kinds.ts'
 
 /** The fields of the session hash that are coatcheck's own. Every name that begins with `_` is reserved too. */
 export const RESERVED_FIELDS = [

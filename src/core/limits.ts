@@ -1,5 +1,5 @@
 import { type Duration, milliseconds } from './duration.ts'
-import { ArgumentError, must } from './errors.ts'
+import { ArgumentError, type ConfigError, must } from './errors.ts'
 import type { Settings } from './options.ts'
 
 type Limits = Pick<Settings, 'idleTimeout' | 'lifetime'>
@@ -16,9 +16,13 @@ export function readLimits(
   }
 }
 
-/** @throws ArgumentError */
-export function checkIdleTimeout(idleTimeout: Duration, lifetime: number): number {
-  const ms = milliseconds(idleTimeout, 'idleTimeout')
-  must(ms <= lifetime, `idleTimeout must not be longer than the lifetime (${lifetime} ms).`, ArgumentError)
+/** @throws ArgumentError, or what `Wrong` makes */
+export function checkIdleTimeout(
+  idleTimeout: Duration,
+  lifetime: number,
+  Wrong: typeof ArgumentError | typeof ConfigError = ArgumentError,
+): number {
+  const ms = milliseconds(idleTimeout, 'idleTimeout', 1, Wrong)
+  must(ms <= lifetime, `idleTimeout must not be longer than the lifetime (${lifetime} ms).`, Wrong)
   return ms
 }

@@ -2,7 +2,9 @@ import type { AddressMode } from './address.ts'
 import { type Adoption, checkAdoption } from './adoption.ts'
 import { type CookieOptions, SessionCookie } from './cookie.ts'
 import { type Duration, durationOption } from './duration.ts'
-import { must } from './errors.ts'
+import { ConfigError, must } from './errors.ts'
+import { isObject } from './kinds.ts'
+import { checkIdleTimeout } from './limits.ts'
 import { DataChecker, type DataSchema } from './schema.ts'
 import type { SessionStore, TouchRule, UserLimit } from './store.ts'
 
@@ -85,11 +87,11 @@ const METHODS = (
   'timeToLive count countUsers countByIdleAge recent subscribe now close'
 ).split(' ') as (keyof SessionStore)[]
 
-type DurationName = 'idleTimeout' | 'lifetime' | 'storeTimeout' | 'rotationGrace' | 'reuseWindow'
+type DurationName = 'lifetime' | 'storeTimeout' | 'rotationGrace' | 'reuseWindow'
 
 /** @throws ConfigError naming the option that is wrong. */
 export function readOptions(options: SessionsOptions): Settings {
-  must(typeof options === 'object' && options !== null, 'createSessions needs an options object.')
+  must(isObject(options), 'createSessions needs an options object.')
   const { store, maxValueBytes = 1_048_576 } = options
   must(
     METHODS.every((method) => typeof store?.[method] === 'function'),
@@ -97,9 +99,8 @@ export function readOptions(options: SessionsOptions): Settings {
   )
   const duration = (name: DurationName, byDefault: Duration, least?: number) =>
     durationOption(options[name] ?? byDefault, name, least)
-  const idleTimeout = duration('idleTimeout', '30m')
   const lifetime = duration('lifetime', '12h')
-  must(idleTimeout <= lifetime, 'idleTimeout must not be longer than lifetime.')
+  const idleTimeout = checkIdleTimeout(options.idleTimeout ?? '30m', lifetime, ConfigError)
   return {
     store,
     idleTimeout,
@@ -131,10 +132,7 @@ function wholeNumber(option: number, name: string): number {
 
 function userLimit(option: SessionsOptions['maxPerUser'] = {}): UserLimit {
   const given = typeof option === 'number' ? { limit: option } : option
-  must(
-    typeof given === 'object' && given !== null,
-    "maxPerUser must be a number, or an object as in { limit: 5, whenFull: 'refuse' }.",
-  )
+  must(isObject(given), "maxPerUser must be a number, or an object as in { limit: 5, whenFull: 'refuse' }.")
   const { limit = 100, whenFull = 'evict-oldest' } = given
   must(['evict-oldest', 'refuse'].includes(whenFull), "maxPerUser.whenFull must be 'evict-oldest' or 'refuse'.")
   return { limit: wholeNumber(limit, 'maxPerUser'), whenFull }

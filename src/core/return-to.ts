@@ -16,7 +16,7 @@ const LONGEST = 2048
 export function safeReturnTo(value: unknown, fallback = '/'): string {
   if (typeof value !== 'string' || value.length > LONGEST) return fallback // guard: return to a string
   // '//evil.example' and '/\evil.example' are other hosts; browsers drop tabs and newlines before they look.
-  if (!/^\/(?![/\\])\P{Cc}*$/u.test(value)) return fallback // guard: return to a path
+  if (!/^\/(?![/\\])[^\p{Cc}]*$/u.test(value)) return fallback // guard: return to a path
   const { origin, pathname, search, hash } = new URL(value, NOWHERE)
   // '/.//evil.example' becomes '//evil.example' when its dots are resolved.
   if (origin !== NOWHERE || pathname.startsWith('//')) return fallback // guard: return to a resolved path

@@ -1,8 +1,8 @@
 import { hash, randomBytes } from 'node:crypto'
 import { byteAt, first16 } from './base64url.ts'
 import { ArgumentError, must } from './errors.ts'
+import { isText } from './kinds.ts'
 import { isTag, tags } from './tags.ts'
-import { isText } from './text.ts'
 
 /**
  * The secret in the cookie: 32 random bytes in base64url, 43 characters. The first byte is its partition, the other

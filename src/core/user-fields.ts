@@ -1,6 +1,6 @@
 import { ArgumentError, must } from './errors.ts'
+import { isText } from './kinds.ts'
 import type { SessionRecord } from './store.ts'
-import { isText } from './text.ts'
 
 // coatcheck's own fields about a session's user and device: how they are checked, stored and read.
 

@@ -2,3 +2,8 @@
 export function isText(value: unknown, longest: number): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= longest && value.isWellFormed()
 }
+
+/** Whether a value is an object of any kind. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
