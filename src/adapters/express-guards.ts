@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duration } from '../core/duration.ts'
 import { must } from '../core/errors.ts'
 import type { Refusal } from '../core/guards.ts'
+import * as guards from '../core/guards.ts'
 import * as origins from '../core/same-origin.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { loginAnswer, refusalAnswer, sendAnswer } from './guard-answers.ts'
-import { asError, type Check, checkRecentLogin, checkRole, checkThat, checkUser, splitRoles } from './guard-checks.ts'
+import { asError, type Check, check, checkThat, splitRoles } from './guard-checks.ts'
 
 type Next = (error?: unknown) => void
 
@@ -41,7 +42,7 @@ interface ExpressRequest extends IncomingMessage {
  * @example app.get('/profile', requireUser(), (req, res) => res.json(sessions.of(req).data))
  */
 export function requireUser<Data>(options: GuardOptions<Data> = {}): Guard {
-  return guard('requireUser', options, checkUser(options))
+  return guard('requireUser', options, check(options, guards.requireUser()))
 }
 
 /**
@@ -54,7 +55,7 @@ export function requireRole<Data>(
   ...rolesAndOptions: readonly [string, ...string[]] | readonly [string, ...string[], GuardOptions<Data>]
 ): Guard {
   const { roles, options = {} } = splitRoles(rolesAndOptions)
-  return guard('requireRole', options, checkRole(roles, options))
+  return guard('requireRole', options, check(options, guards.requireRole(...roles)))
 }
 
 /**
@@ -64,7 +65,7 @@ export function requireRole<Data>(
  * @throws ConfigError when `maxAge` is no duration
  */
 export function requireRecentLogin<Data>(maxAge: Duration, options: GuardOptions<Data> = {}): Guard {
-  return guard('requireRecentLogin', options, checkRecentLogin(maxAge, options))
+  return guard('requireRecentLogin', options, check(options, guards.requireRecentLogin(maxAge)))
 }
 
 /**

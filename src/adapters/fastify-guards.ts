@@ -3,12 +3,13 @@ import type { IncomingHttpHeaders as Http2Headers } from 'node:http2'
 import type { Duration } from '../core/duration.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { Refusal } from '../core/guards.ts'
+import * as guards from '../core/guards.ts'
 import * as origins from '../core/same-origin.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { prefersHtml } from './accept.ts'
 import { type GuardAnswer, loginAnswer, refusalAnswer } from './guard-answers.ts'
-import { asError, type Check, checkRecentLogin, checkRole, checkThat, checkUser, splitRoles } from './guard-checks.ts'
+import { asError, type Check, check, checkThat, splitRoles } from './guard-checks.ts'
 import type { NodeRequest, NodeResponse } from './node-http.ts'
 
 /** Fastify's request, as far as coatcheck uses it. */
@@ -62,7 +63,7 @@ export interface GuardOptions<Data = Record<string, unknown>> extends RefusalOpt
  * @example app.get('/profile', { preHandler: requireUser() }, (request) => sessions.of(request).data)
  */
 export function requireUser<Data>(options: GuardOptions<Data> = {}): Guard {
-  return guard('requireUser', options, checkUser(options))
+  return guard('requireUser', options, check(options, guards.requireUser()))
 }
 
 /**
@@ -75,7 +76,7 @@ export function requireRole<Data>(
   ...rolesAndOptions: readonly [string, ...string[]] | readonly [string, ...string[], GuardOptions<Data>]
 ): Guard {
   const { roles, options = {} } = splitRoles(rolesAndOptions)
-  return guard('requireRole', options, checkRole(roles, options))
+  return guard('requireRole', options, check(options, guards.requireRole(...roles)))
 }
 
 /**
@@ -85,7 +86,7 @@ export function requireRole<Data>(
  * @throws ConfigError when `maxAge` is no duration
  */
 export function requireRecentLogin<Data>(maxAge: Duration, options: GuardOptions<Data> = {}): Guard {
-  return guard('requireRecentLogin', options, checkRecentLogin(maxAge, options))
+  return guard('requireRecentLogin', options, check(options, guards.requireRecentLogin(maxAge)))
 }
 
 /**

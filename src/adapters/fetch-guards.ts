@@ -1,13 +1,14 @@
 import type { Duration } from '../core/duration.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { Refusal } from '../core/guards.ts'
+import * as guards from '../core/guards.ts'
 import * as origins from '../core/same-origin.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { prefersHtml } from './accept.ts'
 import { isHttps, type RequestSource, requestOf } from './fetch-request.ts'
 import { loginAnswer } from './guard-answers.ts'
-import { asError, type Check, checkRecentLogin, checkRole, checkThat, checkUser, splitRoles } from './guard-checks.ts'
+import { asError, type Check, check, checkThat, splitRoles } from './guard-checks.ts'
 import { answerRefusal, refused, responseOf } from './guard-responses.ts'
 
 /** Wraps a handler inside `fetchSessions`: lets a request through to it, or returns another response. */
@@ -42,7 +43,7 @@ export interface FetchSameOriginOptions extends origins.SameOriginOptions, Refus
  * @example export const GET = withSession(requireUser()((request) => Response.json(sessions.of(request).data)))
  */
 export function requireUser<Data>(options: GuardOptions<Data> = {}): Guard {
-  return guard('requireUser', options, checkUser(options))
+  return guard('requireUser', options, check(options, guards.requireUser()))
 }
 
 /**
@@ -55,7 +56,7 @@ export function requireRole<Data>(
   ...rolesAndOptions: readonly [string, ...string[]] | readonly [string, ...string[], GuardOptions<Data>]
 ): Guard {
   const { roles, options = {} } = splitRoles(rolesAndOptions)
-  return guard('requireRole', options, checkRole(roles, options))
+  return guard('requireRole', options, check(options, guards.requireRole(...roles)))
 }
 
 /**
@@ -65,7 +66,7 @@ export function requireRole<Data>(
  * @throws ConfigError when `maxAge` is no duration
  */
 export function requireRecentLogin<Data>(maxAge: Duration, options: GuardOptions<Data> = {}): Guard {
-  return guard('requireRecentLogin', options, checkRecentLogin(maxAge, options))
+  return guard('requireRecentLogin', options, check(options, guards.requireRecentLogin(maxAge)))
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { Duration } from '../core/duration.ts'
 import * as guards from '../core/guards.ts'
 import { isObject } from '../core/kinds.ts'
 import type { Session } from '../core/session.ts'
@@ -19,22 +18,9 @@ export interface Whose<Data> {
 /** The names of roles, and options after them. */
 type RolesAnd<Options> = readonly [string, ...string[]] | readonly [string, ...string[], Options]
 
-function check<Data>({ sessions }: Whose<Data>, decide: (subject: guards.Subject) => guards.Decision): Check {
+/** What a guard decides by the user of a session. */
+export function check<Data>({ sessions }: Whose<Data>, decide: (subject: guards.Subject) => guards.Decision): Check {
   return (req) => decide(guardedOf(req, sessions).subject())
-}
-
-export function checkUser<Data>(whose: Whose<Data>): Check {
-  return check(whose, guards.requireUser())
-}
-
-/** @throws ConfigError */
-export function checkRole<Data>(roles: readonly string[], whose: Whose<Data>): Check {
-  return check(whose, guards.requireRole(...roles))
-}
-
-/** @throws ConfigError */
-export function checkRecentLogin<Data>(maxAge: Duration, whose: Whose<Data>): Check {
-  return check(whose, guards.requireRecentLogin(maxAge))
 }
 
 /** @throws ConfigError */

@@ -2,12 +2,13 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Duration } from '../core/duration.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { Refusal } from '../core/guards.ts'
+import * as guards from '../core/guards.ts'
 import * as origins from '../core/same-origin.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { prefersHtml } from './accept.ts'
 import { loginAnswer } from './guard-answers.ts'
-import { asError, type Check, checkRecentLogin, checkRole, checkThat, checkUser, splitRoles } from './guard-checks.ts'
+import { asError, type Check, check, checkThat, splitRoles } from './guard-checks.ts'
 import { answerRefusal, refused, responseOf } from './guard-responses.ts'
 
 /** What a guard does with a request that it refuses. */
@@ -37,7 +38,7 @@ export interface HonoSameOriginOptions extends origins.SameOriginOptions, Refusa
  * @example app.get('/profile', requireUser(), (c) => c.json(c.var.session.data))
  */
 export function requireUser<Data>(options: GuardOptions<Data> = {}): MiddlewareHandler {
-  return guard('requireUser', options, checkUser(options))
+  return guard('requireUser', options, check(options, guards.requireUser()))
 }
 
 /**
@@ -50,7 +51,7 @@ export function requireRole<Data>(
   ...rolesAndOptions: readonly [string, ...string[]] | readonly [string, ...string[], GuardOptions<Data>]
 ): MiddlewareHandler {
   const { roles, options = {} } = splitRoles(rolesAndOptions)
-  return guard('requireRole', options, checkRole(roles, options))
+  return guard('requireRole', options, check(options, guards.requireRole(...roles)))
 }
 
 /**
@@ -60,7 +61,7 @@ export function requireRole<Data>(
  * @throws ConfigError when `maxAge` is no duration
  */
 export function requireRecentLogin<Data>(maxAge: Duration, options: GuardOptions<Data> = {}): MiddlewareHandler {
-  return guard('requireRecentLogin', options, checkRecentLogin(maxAge, options))
+  return guard('requireRecentLogin', options, check(options, guards.requireRecentLogin(maxAge)))
 }
 
 /**

@@ -3,12 +3,13 @@ import type { Duplex } from 'node:stream'
 import type { Duration } from '../core/duration.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { Refusal } from '../core/guards.ts'
+import * as guards from '../core/guards.ts'
 import * as origins from '../core/same-origin.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { prefersHtml } from './accept.ts'
 import { loginAnswer, refusalAnswer, sendAnswer } from './guard-answers.ts'
-import { type Check, checkRecentLogin, checkRole, checkThat, checkUser, splitRoles } from './guard-checks.ts'
+import { type Check, check, checkThat, splitRoles } from './guard-checks.ts'
 import { isEncrypted, type NodeRequest, type NodeResponse, ownOrigin, upgradeResponse } from './node-http.ts'
 
 /** Wraps a listener of `request` or `upgrade`: lets a request through to it, or answers the request. */
@@ -46,7 +47,7 @@ export interface NodeSameOriginOptions extends origins.SameOriginOptions, Refusa
  * @example const profile = requireUser()((req, res) => res.end(sessions.of(req).userId))
  */
 export function requireUser<Data>(options: GuardOptions<Data> = {}): Guard {
-  return guard('requireUser', options, checkUser(options))
+  return guard('requireUser', options, check(options, guards.requireUser()))
 }
 
 /**
@@ -59,7 +60,7 @@ export function requireRole<Data>(
   ...rolesAndOptions: readonly [string, ...string[]] | readonly [string, ...string[], GuardOptions<Data>]
 ): Guard {
   const { roles, options = {} } = splitRoles(rolesAndOptions)
-  return guard('requireRole', options, checkRole(roles, options))
+  return guard('requireRole', options, check(options, guards.requireRole(...roles)))
 }
 
 /**
@@ -69,7 +70,7 @@ export function requireRole<Data>(
  * @throws ConfigError when `maxAge` is no duration
  */
 export function requireRecentLogin<Data>(maxAge: Duration, options: GuardOptions<Data> = {}): Guard {
-  return guard('requireRecentLogin', options, checkRecentLogin(maxAge, options))
+  return guard('requireRecentLogin', options, check(options, guards.requireRecentLogin(maxAge)))
 }
 
 /**
