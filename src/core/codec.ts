@@ -5,26 +5,13 @@ import { FieldError } from './errors.ts'
  * `{`, is `true`, `false` or `null`, or matches JSON's number grammar (RFC 8259 section 6); all else is a raw string. So
  * `username` reads `andrew` in redis-cli, `page_views` reads `3`, and `HINCRBY` works on integers.
  */
-const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
+const JSON_TEXT = /^(?:["[{]|(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$)/
 
 /** How deep the arrays and objects of a value may be nested. Far fewer levels than JSON.stringify can descend on any stack. */
 const DEEPEST = 500
 
 function isJson(text: string): boolean {
-  switch (text.charCodeAt(0)) {
-    case 34: // "
-    case 91: // [
-    case 123: // {
-      return true
-    case 116: // t
-      return text === 'true'
-    case 102: // f
-      return text === 'false'
-    case 110: // n
-      return text === 'null'
-    default:
-      return JSON_NUMBER.test(text)
-  }
+  return JSON_TEXT.test(text)
 }
 
 /**
