@@ -19,7 +19,7 @@ export class StoreProbe {
   readonly #store: SessionStore
   readonly #timeout: number
   readonly #listener: ProbeListener
-  #end: (() => void) | null = null
+  #end: (() => void) | undefined
 
   /** @param timeout in milliseconds */
   constructor(store: SessionStore, timeout: number, listener: ProbeListener) {
@@ -35,15 +35,16 @@ export class StoreProbe {
     return new Promise((resolve) => {
       let over = false
       const end = (failure: unknown) => {
-        if (over) return
         over = true
         clearTimeout(timer)
         // One of the two has answered: nobody waits for the other one, whose server may be away for good.
         call.expire() // guard: what is left of a probe
-        this.#end = null
         resolve(failure)
       }
-      const overdue = () => end(timedOut(this.#timeout))
+      const overdue = () => {
+        const message = `The store did not answer a probe within ${this.#timeout} ms.`
+        end(new StoreError('ERR_STORE_TIMEOUT', message, 'none'))
+      }
       const expire = () => {
         call.expire()
         // As with any call: what has already arrived is read first.
@@ -78,8 +79,4 @@ function strangers(): string[] {
   const here = Math.floor(Math.random() * tags.length)
   const partitions = [here, (here + tags.length / 2) % tags.length]
   return partitions.map((partition) => idOfToken(newTokenBeside(tags[partition] as string)))
-}
-
-function timedOut(ms: number): StoreError {
-  return new StoreError('ERR_STORE_TIMEOUT', `The store did not answer a probe within ${ms} ms.`, 'none')
 }
