@@ -85,14 +85,7 @@ export class Events {
   async listen(): Promise<void> {
     const { Others } = await import('./others.ts')
     if (this.#closed) throw closedError()
-    this.#others ??= new Others(
-      this.#store,
-      this.#process,
-      (event) => this.#emit(event),
-      () => {
-        for (const listener of this.missed) listener()
-      },
-    )
+    this.#others ??= new Others(this.#store, this.#process, (event) => this.#emit(event), this.missed)
     const others = this.#others
     try {
       await others.ready
@@ -130,7 +123,7 @@ export class Events {
   }
 
   #notListening(): void {
-    if (!this.#closed) warn(({ warnOfSilence }) => warnOfSilence())
+    if (!this.#closed) warn((warnings) => warnings.warnOfSilence())
   }
 }
 
@@ -148,7 +141,7 @@ export function callListener<T>(listener: (value: T) => unknown, value: T): void
 }
 
 function failed(error: unknown): void {
-  warn(({ warnOfListener }) => warnOfListener(error))
+  warn((warnings) => warnings.warnOfListener(error))
 }
 
 /** Nobody waits for it: a warning comes in a later turn in any case. */

@@ -18,12 +18,17 @@ export class Others {
 
   /**
    * @param process how this one's notes begin
-   * @param missed is called when events may have been lost
+   * @param missed are called when events may have been lost
    */
-  constructor(store: SessionStore, process: string, emit: (event: SessionEvent) => void, missed: () => void) {
+  constructor(store: SessionStore, process: string, emit: (event: SessionEvent) => void, missed: Iterable<() => void>) {
     this.#process = process
     this.#emit = emit
-    this.#subscription = store.subscribe((event) => this.#hear(event), missed)
+    this.#subscription = store.subscribe(
+      (event) => this.#hear(event),
+      () => {
+        for (const listener of missed) listener()
+      },
+    )
   }
 
   /** Resolves when the store is listened to. @throws StoreError */
