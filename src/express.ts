@@ -77,15 +77,12 @@ export function expressSessions<Data>(
       return
     }
     const client = new RequestFacts(req, reader)
-    const attach = (state: RequestState) => {
-      if (reqSession) req.session = sessions.of(req)
-      rememberMounted(req, sessions, state)
-      observeFailure(req, () => state.discard()) // guard: discard
-      new ResponseGate(res, new SessionKeeper(state, client))
-    }
     const go = (state: RequestState) => {
       try {
-        attach(state)
+        if (reqSession) req.session = sessions.of(req)
+        rememberMounted(req, sessions, state)
+        observeFailure(req, () => state.discard()) // guard: discard
+        new ResponseGate(res, new SessionKeeper(state, client))
       } catch (error) {
         return next(error)
       }

@@ -77,7 +77,7 @@ export class ResponseExit {
   emitDrain(): void {
     const nothing = () => undefined
     const emitter = this.#below.on.call(this.#res, 'drain', nothing)
-    emitter.removeListener('drain', nothing)
+    emitter.off('drain', nothing)
     emitter.emit('drain')
   }
 

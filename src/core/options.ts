@@ -92,11 +92,12 @@ type DurationName = 'lifetime' | 'storeTimeout' | 'rotationGrace' | 'reuseWindow
 /** @throws ConfigError naming the option that is wrong. */
 export function readOptions(options: SessionsOptions): Settings {
   must(isObject(options), 'createSessions needs an options object.')
-  const { store, maxValueBytes = 1_048_576 } = options
+  const { store, maxValueBytes = 1_048_576, address = 'truncated' } = options
   must(
     METHODS.every((method) => typeof store?.[method] === 'function'),
     'store must be a session store: redisStore(client), or memoryStore() for development.',
   )
+  must(['truncated', 'none', 'full'].includes(address), "address must be 'truncated', 'none' or 'full'.")
   const duration = (name: DurationName, byDefault: Duration, least?: number) =>
     durationOption(options[name] ?? byDefault, name, least)
   const lifetime = duration('lifetime', '12h')
@@ -111,18 +112,13 @@ export function readOptions(options: SessionsOptions): Settings {
     reuseWindow: duration('reuseWindow', '1h', 0),
     rotateEvery: options.rotateEvery === undefined ? null : durationOption(options.rotateEvery, 'rotateEvery'),
     revokeOnReuse: options.revokeOnReuse ?? false,
-    address: addressMode(options.address),
+    address,
     maxPerUser: userLimit(options.maxPerUser),
     maxValueBytes: wholeNumber(maxValueBytes, 'maxValueBytes'),
     cookie: new SessionCookie(options.cookie),
     checker: options.schema === undefined ? null : new DataChecker(options.schema, options.migrate),
     adopt: options.adopt === undefined ? null : checkAdoption(options.adopt),
   }
-}
-
-function addressMode(option: AddressMode = 'truncated'): AddressMode {
-  must(['truncated', 'none', 'full'].includes(option), "address must be 'truncated', 'none' or 'full'.")
-  return option
 }
 
 function wholeNumber(option: number, name: string): number {

@@ -40,12 +40,11 @@ const SAFE_METHODS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'O
  *
  * @throws ConfigError for an entry of `origins` that is none
  */
-export function sameOrigin(options: SameOriginOptions = {}): (request: RequestOrigin) => Decision {
-  const { origins = [] } = options
+export function sameOrigin({ origins = [] }: SameOriginOptions = {}): (request: RequestOrigin) => Decision {
   must(Array.isArray(origins), "origins must be an array, as in ['https://app.example'].")
   for (const origin of origins) {
     must(
-      typeof origin === 'string' && origin !== 'null' && originOf(origin) === origin,
+      typeof origin === 'string' && originOf(origin) === origin,
       `origins: '${origin}' is no origin. Write scheme and host alone, as in 'https://app.example'.`,
     )
   }
