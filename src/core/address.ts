@@ -1,11 +1,9 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { LONGEST_ADDRESS } from './bounds.ts'
 
 /** How much of a client's address a session keeps: its network (`'truncated'`), nothing (`'none'`) or all of it (`'full'`). */
 export type AddressMode = 'truncated' | 'none' | 'full'
-
-/** The longest textual form of an IPv6 address has 45 characters; a zone id comes on top. */
-const LONGEST_ADDRESS = 100
 
 /**
  * A client's address as a session keeps and shows it. Truncated, it tells the network and not the household: the last octet

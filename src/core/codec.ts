@@ -1,3 +1,4 @@
+import { DEEPEST } from './bounds.ts'
 import { FieldError } from './errors.ts'
 
 /**
@@ -6,9 +7,6 @@ import { FieldError } from './errors.ts'
  * `username` reads `andrew` in redis-cli, `page_views` reads `3`, and `HINCRBY` works on integers.
  */
 const JSON_TEXT = /^(?:["[{]|(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$)/
-
-/** How deep the arrays and objects of a value may be nested. Far fewer levels than JSON.stringify can descend on any stack. */
-const DEEPEST = 500
 
 function isJson(text: string): boolean {
   return JSON_TEXT.test(text)

@@ -1,13 +1,5 @@
 import { parse } from 'bowser'
-
-/** A value above 64 bytes would make Redis keep the whole session hash in its larger form (docs/decisions/003-data-model.md). */
-const MOST_BYTES = 64
-
-/** No browser's header is longer, and what parses it looks for hundreds of patterns. */
-const LONGEST_HEADER = 512
-
-/** A label may come from anywhere, so no more of it than this is looked at. */
-const LONGEST_LABEL = 1024
+import { LONGEST_LABEL, LONGEST_LABEL_GIVEN, LONGEST_USER_AGENT } from './bounds.ts'
 
 /**
  * A few words by which people recognise their device, from the `User-Agent` header: `Chrome on macOS`. The header says what
@@ -15,7 +7,7 @@ const LONGEST_LABEL = 1024
  * @returns at most 64 bytes of UTF-8, or `null` when the header is missing or tells neither browser nor system
  */
 export function deviceLabel(userAgent: string | undefined): string | null {
-  const header = userAgent?.slice(0, LONGEST_HEADER)
+  const header = userAgent?.slice(0, LONGEST_USER_AGENT)
   // The parser throws on an empty string.
   if (!header) return null
   const { browser, os } = parse(header)
@@ -30,11 +22,11 @@ export function deviceLabel(userAgent: string | undefined): string | null {
  */
 export function clipLabel(label: string): string {
   const line = label
-    .slice(0, LONGEST_LABEL)
+    .slice(0, LONGEST_LABEL_GIVEN)
     .toWellFormed()
     .replaceAll(/[\s\p{Cc}]+/gu, ' ')
     .trim()
   // Stops before the character that would not fit.
-  const { read } = new TextEncoder().encodeInto(line, new Uint8Array(MOST_BYTES))
+  const { read } = new TextEncoder().encodeInto(line, new Uint8Array(LONGEST_LABEL))
   return line.slice(0, read).trimEnd()
 }

@@ -1,11 +1,9 @@
 import ms from 'ms'
+import { LONGEST_DURATION } from './bounds.ts'
 import { ArgumentError, type CoatcheckError, ConfigError, must } from './errors.ts'
 
 /** Milliseconds, or a string such as `'30m'`, `'12h'`, `'7 days'` (parsed by the `ms` package). */
 export type Duration = number | string
-
-/** Ten years: what is longer is a mistake in the unit, not a session. */
-const LONGEST = 10 * 365 * 24 * 60 * 60 * 1000
 
 /**
  * Reads a duration as whole milliseconds.
@@ -22,7 +20,7 @@ export function milliseconds(
   const parsed = typeof value === 'string' ? parse(value) : value
   must(
     // Neither NaN nor what is no number is within any bounds.
-    typeof parsed === 'number' && Math.round(parsed) >= least && parsed <= LONGEST,
+    typeof parsed === 'number' && Math.round(parsed) >= least && parsed <= LONGEST_DURATION,
     `${name} must be a duration from ${least} ms to ten years: milliseconds, or a string such as '30m'.`,
     Wrong,
   )

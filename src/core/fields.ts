@@ -1,3 +1,4 @@
+import { LONGEST_NAME } from './bounds.ts'
 import { FieldError } from './errors.ts'
 import { isText } from './kinds.ts'
 
@@ -28,7 +29,6 @@ export type DataOf<Data> = {
 }
 
 const reserved: ReadonlySet<string> = new Set(RESERVED_FIELDS)
-const LONGEST_NAME = 256
 
 /** Whether coatcheck keeps this field name for itself. */
 export function isReserved(field: string): boolean {

@@ -1,5 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import { byteAt, first16 } from './base64url.ts'
+import { LONGEST_USER_ID } from './bounds.ts'
 import { ArgumentError, must } from './errors.ts'
 import { isText } from './kinds.ts'
 import { isTag, tags } from './tags.ts'
@@ -11,8 +12,6 @@ import { isTag, tags } from './tags.ts'
 export type Token = string
 
 const TOKEN_BYTES = 32
-/** In bytes. */
-const LONGEST_USER_ID = 256
 // 43 characters carry 258 bits, 32 bytes have 256: in the canonical form the last character's two low bits are zero.
 const TOKEN = /^[\w-]{42}[AEIMQUYcgkosw048]$/
 // Likewise the 22 characters after an id's tag carry 132 bits, 16 bytes have 128: four low bits are zero.

@@ -1,12 +1,9 @@
+import { LONGEST_DEVICE_ID, LONGEST_ROLE, MOST_ROLES } from './bounds.ts'
 import { ArgumentError, must } from './errors.ts'
 import { isText } from './kinds.ts'
 import type { SessionRecord } from './store.ts'
 
 // coatcheck's own fields about a session's user and device: how they are checked, stored and read.
-
-const MOST_ROLES = 64
-const LONGEST_ROLE = 64
-const LONGEST_DEVICE_ID = 256
 
 /** What a session says of its user and device, apart from who it is. */
 export interface UserDetails {
