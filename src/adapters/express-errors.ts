@@ -48,10 +48,12 @@ function watchLayers(prototype: Layer): void {
   for (const method of ['handleRequest', 'handle_request']) {
     wrap<HandleRequest>(prototype, method, (original) => {
       return function (this: unknown, req, res, next) {
-        if (watches.get(req) === undefined) return original.call(this, req, res, next)
-        // Express's own methods fail through this one: res.render, res.sendFile.
-        if (req.next !== undefined && !(watchful in req.next)) req.next = watched(req, req.next) // guard: Express's own failures
-        return original.call(this, req, res, watched(req, next))
+        if (watches.get(req) !== undefined) {
+          // Express's own methods fail through this one: res.render, res.sendFile.
+          if (req.next !== undefined && !(watchful in req.next)) req.next = watched(req, req.next) // guard: Express's own failures
+          next = watched(req, next)
+        }
+        return original.call(this, req, res, next)
       }
     })
   }
