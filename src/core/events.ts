@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import { StoreError } from './errors.ts'
+import { ignored } from './ignored.ts'
 import type { Others } from './others.ts'
 import type { Note, SessionStore } from './store.ts'
-import { unsaid } from './warn.ts'
 
 /** What can become of a session, by the name under which `sessions.on` tells it. */
 export interface SessionEvents {
@@ -144,9 +144,9 @@ function failed(error: unknown): void {
   warn((warnings) => warnings.warnOfListener(error))
 }
 
-/** Nobody waits for it: a warning comes in a later turn in any case. */
+/** Nobody waits for it: a warning comes in a later turn in any case. If its text cannot be loaded, it stays unsaid. */
 function warn(say: (warnings: typeof import('./event-warnings.ts')) => void): void {
-  import('./event-warnings.ts').then(say).catch(unsaid)
+  import('./event-warnings.ts').then(say).catch(ignored)
 }
 
 /** What a call to sessions that have been closed fails with. */

@@ -1,4 +1,5 @@
 import { giveUp } from './deadline.ts'
+import { ignored } from './ignored.ts'
 import { pause } from './pause.ts'
 import type { Ended, Moved, NotDone, SessionRef, StoreCall } from './store.ts'
 
@@ -31,10 +32,8 @@ export async function unsealed<Reply extends { status: string }>(
   for (let wait = 5; !call.expired; wait = Math.min(2 * wait, 50)) {
     const reply = await act()
     if (reply.status !== 'sealed') return reply as Reply | Ended | Moved
-    await pause(wait, undefined, { signal: call.signal }).catch(deadlinePassed)
+    // Cut short when the call has expired, which is checked next.
+    await pause(wait, undefined, { signal: call.signal }).catch(ignored)
   }
   return { status: 'ended' }
 }
-
-/** The pause was cut short because the call has expired, which is checked next. */
-function deadlinePassed(): void {}

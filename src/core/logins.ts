@@ -1,5 +1,6 @@
 import { SessionEndedError, StoreError } from './errors.ts'
 import type { Events } from './events.ts'
+import { ignored } from './ignored.ts'
 import type { CreateSession, Operations, Started } from './operations.ts'
 import { dataFields } from './record.ts'
 import { type DataChanges, UNCHANGED } from './session-data.ts'
@@ -91,7 +92,7 @@ export class Logins {
       started = await this.#begin(old, request)
     } catch (error) {
       // The visitor goes on as before, at once; without this the seal lapses by itself.
-      await this.#operations.unseal(old, by).catch(lapsesByItself)
+      await this.#operations.unseal(old, by).catch(ignored)
       throw error
     }
     let failure: unknown = new StoreError(
@@ -104,9 +105,10 @@ export class Logins {
     } catch (error) {
       failure = error
     }
-    // The old session stays, and others may have written to it since: what has begun in its place goes.
-    await this.#operations.destroy(started.record, this.#events.note('destroyed', 'login')).catch(endsByItself)
-    await this.#operations.unseal(old, by).catch(lapsesByItself)
+    // The old session stays, and others may have written to it since: what has begun in its place goes. Where that fails too,
+    // its idle timeout ends it, for nobody has its token; and the seal lapses by itself.
+    await this.#operations.destroy(started.record, this.#events.note('destroyed', 'login')).catch(ignored)
+    await this.#operations.unseal(old, by).catch(ignored)
     throw failure
   }
 
@@ -145,11 +147,6 @@ export class Logins {
   }
 }
 
-function lapsesByItself(): void {}
-
 function standsAllTheSame(): true {
   return true
 }
-
-/** Nobody has its token: its idle timeout ends it. */
-function endsByItself(): void {}

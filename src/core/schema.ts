@@ -1,5 +1,6 @@
 import { decode } from './codec.ts'
 import { ConfigError, DataError, must } from './errors.ts'
+import { ignored } from './ignored.ts'
 import { decodeData } from './record.ts'
 
 /**
@@ -89,6 +90,7 @@ export class DataChecker {
   #validate(value: unknown): { values: Values; wrong?: undefined } | { values?: undefined; wrong: string[] } {
     const result = this.#schema['~standard'].validate(value)
     if (result instanceof Promise) {
+      // The answer does not matter: an asynchronous schema is refused.
       result.catch(ignored)
       throw new ConfigError('schema must be synchronous: session data is read without waiting.')
     }
@@ -101,6 +103,3 @@ export class DataChecker {
     return { wrong: [...new Set(places)] }
   }
 }
-
-/** The answer does not matter: an asynchronous schema is refused. */
-function ignored(): void {}

@@ -1,8 +1,5 @@
 const said = new Set<string>()
 
-/** What has become of a warning whose text could not be loaded. */
-export function unsaid(): void {}
-
 /**
  * Says something to whoever runs the process (Node prints it, and `process.on('warning')` hears it): once per `code`, or
  * once per `code` and what it is `about`.
