@@ -87,29 +87,20 @@ export class Logins {
   }
 
   async #takeOver(old: SessionRecord, by: string, request: LoginRequest): Promise<LoggedIn> {
-    let started: LoggedIn
+    let started: LoggedIn | undefined
     try {
       started = await this.#begin(old, request)
+      if (await this.#release(old, by, request.userId)) return started
+      throw new StoreError('ERR_STORE_TIMEOUT', 'The login took too long and was not carried out.', 'none')
     } catch (error) {
+      // The old session stays, and others may have written to it since: what has begun in its place goes. Where that fails too,
+      // its idle timeout ends it, for nobody has its token.
+      if (started)
+        await this.#operations.destroy(started.record, this.#events.note('destroyed', 'login')).catch(ignored)
       // The visitor goes on as before, at once; without this the seal lapses by itself.
       await this.#operations.unseal(old, by).catch(ignored)
       throw error
     }
-    let failure: unknown = new StoreError(
-      'ERR_STORE_TIMEOUT',
-      'The login took too long and was not carried out.',
-      'none',
-    )
-    try {
-      if (await this.#release(old, by, request.userId)) return started
-    } catch (error) {
-      failure = error
-    }
-    // The old session stays, and others may have written to it since: what has begun in its place goes. Where that fails too,
-    // its idle timeout ends it, for nobody has its token; and the seal lapses by itself.
-    await this.#operations.destroy(started.record, this.#events.note('destroyed', 'login')).catch(ignored)
-    await this.#operations.unseal(old, by).catch(ignored)
-    throw failure
   }
 
   /**
