@@ -117,7 +117,7 @@ export function redirectToLogin(loginPath: string): NonNullable<RefusalOptions['
 
 function guard<Req extends IncomingMessage>(
   name: string,
-  { onRefused = answer }: RefusalOptions,
+  { onRefused = (refusal, _req, res) => sendAnswer(res, refusalAnswer(refusal)) }: RefusalOptions,
   check: Check<Req>,
 ): Guard<Req> {
   must(typeof onRefused === 'function', `${name}: onRefused must be a function.`)
@@ -137,8 +137,4 @@ function guard<Req extends IncomingMessage>(
   }
   // The name that stack traces and lists of middleware show.
   return Object.defineProperty(run, 'name', { value: name })
-}
-
-function answer(refusal: Refusal, _req: IncomingMessage, res: ServerResponse): void {
-  sendAnswer(res, refusalAnswer(refusal))
 }

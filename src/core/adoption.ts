@@ -1,5 +1,4 @@
 import type { Adoptions } from './adoptions.ts'
-import { must } from './errors.ts'
 import type { LoginOptions } from './login-options.ts'
 import type { Operations } from './operations.ts'
 import type { SessionRecord, SessionStore } from './store.ts'
@@ -46,12 +45,3 @@ export interface Adoption {
 
 /** Carries an adoption out, for the sessions of one application. @throws ConfigError */
 export type TakeOver = (adoption: Adoption, operations: Operations) => Adoptions
-
-/** @throws ConfigError */
-export function checkAdoption(adopt: Adoption): Adoption {
-  must(
-    typeof adopt?.takeOver === 'function',
-    'adopt must be an adoption, such as expressSessionCookie({ store, secret }).',
-  )
-  return adopt
-}

@@ -1,6 +1,6 @@
 import { LONGEST_NAME } from './bounds.ts'
 import { FieldError } from './errors.ts'
-import { isText } from './kinds.ts'
+import { isText, textOf } from './kinds.ts'
 
 /** The fields of the session hash that are coatcheck's own. Every name that begins with `_` is reserved too. */
 export const RESERVED_FIELDS = [
@@ -37,25 +37,17 @@ export function isReserved(field: string): boolean {
 
 /** Whether an application's field can have this name. */
 export function isOwnField(field: string): boolean {
-  return isName(field) && !isReserved(field)
-}
-
-function isName(field: unknown): boolean {
-  return isText(field, LONGEST_NAME)
+  return isText(field, LONGEST_NAME) && !isReserved(field)
 }
 
 /**
  * Checks the name of an application's field: a well-formed string of 1 to 256 characters that is not reserved.
  * @throws FieldError `ERR_FIELD_RESERVED`, `ERR_FIELD_NAME`
  */
-export function checkField(field: string): void {
-  if (!isName(field)) {
+export function checkField(field: unknown): asserts field is string {
+  if (!isText(field, LONGEST_NAME)) {
     const shown = typeof field === 'string' ? field.slice(0, 32).toWellFormed() : typeof field
-    throw new FieldError(
-      'ERR_FIELD_NAME',
-      shown,
-      `A field name must be a well-formed string of 1 to ${LONGEST_NAME} characters.`,
-    )
+    throw new FieldError('ERR_FIELD_NAME', shown, `A field name must be ${textOf(LONGEST_NAME)}.`)
   }
   if (isReserved(field)) {
     throw new FieldError(

@@ -1,5 +1,5 @@
 import type { AddressMode } from './address.ts'
-import { type Adoption, checkAdoption } from './adoption.ts'
+import type { Adoption } from './adoption.ts'
 import { type CookieOptions, SessionCookie } from './cookie.ts'
 import { type Duration, durationOption } from './duration.ts'
 import { ConfigError, must } from './errors.ts'
@@ -92,12 +92,16 @@ type DurationName = 'lifetime' | 'storeTimeout' | 'rotationGrace' | 'reuseWindow
 /** @throws ConfigError naming the option that is wrong. */
 export function readOptions(options: SessionsOptions): Settings {
   must(isObject(options), 'createSessions needs an options object.')
-  const { store, maxValueBytes = 1_048_576, address = 'truncated' } = options
+  const { store, maxValueBytes = 1_048_576, address = 'truncated', adopt } = options
   must(
     METHODS.every((method) => typeof store?.[method] === 'function'),
     'store must be a session store: redisStore(client), or memoryStore() for development.',
   )
   must(['truncated', 'none', 'full'].includes(address), "address must be 'truncated', 'none' or 'full'.")
+  must(
+    adopt === undefined || typeof adopt?.takeOver === 'function',
+    'adopt must be an adoption, such as expressSessionCookie({ store, secret }).',
+  )
   const duration = (name: DurationName, byDefault: Duration, least?: number) =>
     durationOption(options[name] ?? byDefault, name, least)
   const lifetime = duration('lifetime', '12h')
@@ -117,7 +121,7 @@ export function readOptions(options: SessionsOptions): Settings {
     maxValueBytes: wholeNumber(maxValueBytes, 'maxValueBytes'),
     cookie: new SessionCookie(options.cookie),
     checker: options.schema === undefined ? null : new DataChecker(options.schema, options.migrate),
-    adopt: options.adopt === undefined ? null : checkAdoption(options.adopt),
+    adopt: adopt ?? null,
   }
 }
 

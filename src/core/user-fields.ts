@@ -1,6 +1,6 @@
 import { LONGEST_DEVICE_ID, LONGEST_ROLE, MOST_ROLES } from './bounds.ts'
 import { ArgumentError, must } from './errors.ts'
-import { isText } from './kinds.ts'
+import { isText, textOf } from './kinds.ts'
 import type { SessionRecord } from './store.ts'
 
 // coatcheck's own fields about a session's user and device: how they are checked, stored and read.
@@ -62,7 +62,7 @@ export function numberOf(record: SessionRecord | null, field: 'authenticated_at'
 export function checkRoles(roles: unknown): readonly string[] {
   must(
     Array.isArray(roles) && roles.length <= MOST_ROLES && roles.every((role) => isText(role, LONGEST_ROLE)),
-    `roles must be an array of at most ${MOST_ROLES} names, each a well-formed string of 1 to ${LONGEST_ROLE} characters.`,
+    `roles must be an array of at most ${MOST_ROLES} names, each ${textOf(LONGEST_ROLE)}.`,
     ArgumentError,
   )
   return [...new Set(roles as string[])]
@@ -73,10 +73,6 @@ export function checkRoles(roles: unknown): readonly string[] {
  * @throws ArgumentError
  */
 export function checkDeviceId(deviceId: unknown): string {
-  must(
-    isText(deviceId, LONGEST_DEVICE_ID),
-    `A deviceId must be a well-formed string of 1 to ${LONGEST_DEVICE_ID} characters.`,
-    ArgumentError,
-  )
+  must(isText(deviceId, LONGEST_DEVICE_ID), `A deviceId must be ${textOf(LONGEST_DEVICE_ID)}.`, ArgumentError)
   return deviceId
 }
