@@ -42,10 +42,8 @@ export class Latencies {
   #turn(now: number): void {
     const age = now - this.#since
     if (age < TURN) return
-    const older = this.#before
-    this.#before = this.#current
-    this.#current = older
-    older.reset()
+    ;[this.#before, this.#current] = [this.#current, this.#before]
+    this.#current.reset()
     // Nothing was written for a whole turn: what there is is older still.
     if (age >= 2 * TURN) this.#before.reset()
     this.#since = now

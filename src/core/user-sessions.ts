@@ -34,7 +34,7 @@ export class UserSessions {
    * @returns whether the user had it
    * @throws StoreError
    */
-  async revoke(id: string, options: RevokeOptions = {}): Promise<boolean> {
+  async revoke(id: string, options?: RevokeOptions): Promise<boolean> {
     const session = await this.find(id)
     return session !== null && this.end(session, options)
   }
@@ -47,7 +47,7 @@ export class UserSessions {
   }
 
   /** Ends a session that was found. @internal */
-  end(session: SessionRef, options: RevokeOptions): Promise<boolean> {
+  end(session: SessionRef, options?: RevokeOptions): Promise<boolean> {
     return this.#operations.destroy(session, this.#note('revoke', options))
   }
 
@@ -56,7 +56,7 @@ export class UserSessions {
    * @returns how many there were
    * @throws ArgumentError, StoreError
    */
-  async revokeDevice(deviceId: string, options: RevokeOptions = {}): Promise<number> {
+  async revokeDevice(deviceId: string, options?: RevokeOptions): Promise<number> {
     checkDeviceId(deviceId)
     const onDevice = (await this.list()).filter((session) => session.deviceId === deviceId)
     const note = this.#note('device', options)
@@ -70,7 +70,7 @@ export class UserSessions {
    * @returns how many have ended
    * @throws SessionEndedError when there is no such session of this user: then nothing was done; StoreError
    */
-  async revokeOthers(id: string, options: RevokeOptions = {}): Promise<number> {
+  async revokeOthers(id: string, options?: RevokeOptions): Promise<number> {
     for (let attempt = 1; ; attempt++) {
       const kept = await this.find(id)
       if (kept === null) throw new SessionEndedError() // guard: of this user
@@ -88,7 +88,7 @@ export class UserSessions {
    * @returns how many have ended
    * @throws StoreError
    */
-  revokeAll(options: RevokeOptions = {}): Promise<number> {
+  revokeAll(options?: RevokeOptions): Promise<number> {
     return this.#revoke(null, this.#note('all', options))
   }
 
@@ -97,7 +97,7 @@ export class UserSessions {
    * @returns how many there were
    * @throws ArgumentError, StoreError
    */
-  async setRoles(roles: readonly string[], options: RevokeOptions = {}): Promise<number> {
+  async setRoles(roles: readonly string[], options?: RevokeOptions): Promise<number> {
     const encoded = encodeRoles(checkRoles(roles))
     const note = this.#note('roles', options, 'roles')
     const ids = await this.#operations.call('setRoles', (call) =>
@@ -119,8 +119,8 @@ export class UserSessions {
     }
   }
 
-  #note(cause: string, { actor }: RevokeOptions, type: keyof SessionEvents = 'revoked'): Note {
-    return this.#operations.events.note(type, cause, actor)
+  #note(cause: string, options?: RevokeOptions, type: keyof SessionEvents = 'revoked'): Note {
+    return this.#operations.events.note(type, cause, options?.actor)
   }
 
   /** @returns of how many sessions */
