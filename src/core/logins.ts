@@ -53,7 +53,7 @@ export class Logins {
   async login(old: SessionRecord | null, request: LoginRequest): Promise<LoggedIn> {
     if (old === null) return this.#begin(null, request)
     const { userId, details, keepData } = request
-    const sameDevice = details.deviceId === null || details.deviceId === (old.fields.get('device_id') ?? null)
+    const sameDevice = details.deviceId === null || details.deviceId === old.fields.get('device_id')
     if (old.userId === userId && keepData && sameDevice) {
       const again = await this.#again(old, request)
       if (again !== null) return again
@@ -62,7 +62,7 @@ export class Logins {
       if (sealed !== null) return this.#takeOver(sealed.record, sealed.by, request)
     }
     // The session has ended since the request came.
-    const isSwitch = old.userId !== null && old.userId !== userId
+    const isSwitch = (old.userId ?? userId) !== userId
     if (isSwitch) return this.#begin(null, { ...request, keepData: false }) // guard: another user's changes
     // What it was to keep is gone: that must not pass in silence.
     const { set, remove } = request.changes
@@ -124,13 +124,13 @@ export class Logins {
     const fields = detailFields(request.details)
     // The request that logs in is the session's first.
     fields.set('request_count', '1')
-    const keptData = request.keepData && (old === null || old.userId === null || old.userId === userId)
+    const keptData = request.keepData && (old?.userId ?? userId) === userId
     if (keptData) {
       const { set, remove } = request.changes
       for (const [field, text] of [...dataFields(old?.fields ?? new Map()), ...set]) fields.set(field, text)
       for (const field of remove) fields.delete(field)
     }
-    const note = this.#events.note('login', 'login', userId, old?.id ?? null)
+    const note = this.#events.note('login', 'login', userId, old?.id)
     const takesOver = old?.userId === userId ? { takesOver: old.id } : {}
     const session: CreateSession = { userId, fields, idleTimeout, lifetime, begun, note, ...takesOver }
     const started = await this.#operations.create(session)
