@@ -77,7 +77,9 @@ export class Events {
   on(type: keyof SessionEvents, listener: Listener): () => void {
     const entry = { type, listener }
     this.#listeners.add(entry)
-    this.listen().catch(() => this.#notListening())
+    this.listen().catch(() => {
+      if (!this.#closed) warn((warnings) => warnings.warnOfSilence())
+    })
     return () => void this.#listeners.delete(entry)
   }
 
@@ -120,10 +122,6 @@ export class Events {
     const causes = this.counts[type] ?? {}
     causes[cause] = (causes[cause] ?? 0) + 1
     this.counts[type] = causes
-  }
-
-  #notListening(): void {
-    if (!this.#closed) warn((warnings) => warnings.warnOfSilence())
   }
 }
 

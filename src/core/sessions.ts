@@ -332,7 +332,17 @@ export class Sessions<Data = Record<string, unknown>> {
   }
 
   #encode(data: object): Map<string, string> {
-    const fields = encodeData(data)
+    // Anything else has entries of another kind, or none: replacing the data by these would lose it.
+    must(
+      Object.prototype.toString.call(data) === '[object Object]',
+      'Session data must be an object whose properties are the fields.',
+      ArgumentError,
+    )
+    const fields = new Map<string, string>()
+    for (const [field, value] of Object.entries(data)) {
+      checkField(field)
+      if (value !== undefined) fields.set(field, encode(field, value))
+    }
     this.#operations.settings.checker?.checkWrite(fields)
     return fields
   }
@@ -346,19 +356,4 @@ export class Sessions<Data = Record<string, unknown>> {
 function refOf(token: Token): SessionRef {
   if (!isToken(token)) throw new SessionEndedError() // guard: token
   return { id: idOfToken(token), userId: null }
-}
-
-function encodeData(data: object): Map<string, string> {
-  // Anything else has entries of another kind, or none: replacing the data by these would lose it.
-  must(
-    Object.prototype.toString.call(data) === '[object Object]',
-    'Session data must be an object whose properties are the fields.',
-    ArgumentError,
-  )
-  const fields = new Map<string, string>()
-  for (const [field, value] of Object.entries(data)) {
-    checkField(field)
-    if (value !== undefined) fields.set(field, encode(field, value))
-  }
-  return fields
 }

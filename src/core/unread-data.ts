@@ -4,13 +4,13 @@
  */
 export function noticingWrites(values: Record<string, unknown>, noticed: () => void): Record<string, unknown> {
   return new Proxy(values, {
-    defineProperty(target, field, descriptor) {
+    defineProperty(...property) {
       noticed()
-      return Reflect.defineProperty(target, field, descriptor)
+      return Reflect.defineProperty(...property)
     },
-    deleteProperty(target, field) {
+    deleteProperty(...property) {
       noticed()
-      return Reflect.deleteProperty(target, field)
+      return Reflect.deleteProperty(...property)
     },
   })
 }
