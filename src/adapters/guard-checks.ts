@@ -39,8 +39,8 @@ export function splitRoles<Options extends object>(
   options: Options | undefined
 } {
   const last = given.at(-1)
-  if (!isObject(last)) return { roles: given as readonly string[], options: undefined }
-  return { roles: given.slice(0, -1) as readonly string[], options: last as Options }
+  const options = isObject(last) ? last : undefined
+  return { roles: (options ? given.slice(0, -1) : given) as readonly string[], options }
 }
 
 /** To frameworks, `undefined` and `'route'` are no errors: what a condition throws must never open the way. */

@@ -3,12 +3,9 @@ export function override(target: object, properties: Record<string, PropertyDesc
   const before = Object.entries(properties).map(([name, property]) => {
     const own = Object.getOwnPropertyDescriptor(target, name)
     Object.defineProperty(target, name, { ...property, configurable: true })
-    return [name, own] as const
+    return () => (own ? Object.defineProperty(target, name, own) : Reflect.deleteProperty(target, name))
   })
   return () => {
-    for (const [name, property] of before) {
-      if (property === undefined) delete (target as Record<string, unknown>)[name]
-      else Object.defineProperty(target, name, property)
-    }
+    for (const restore of before) restore()
   }
 }

@@ -42,8 +42,8 @@ export class SessionCookie {
     if (domain !== undefined) this.#attributes.domain = domain
 
     refuse(typeof name !== 'string', 'name must be a string')
-    refuse(typeof secure !== 'boolean', 'secure must be true or false')
-    refuse(typeof partitioned !== 'boolean', 'partitioned must be true or false')
+    const isClear = typeof secure === 'boolean' && typeof partitioned === 'boolean'
+    refuse(!isClear, 'secure and partitioned must be true or false')
     refuse(typeof path !== 'string' || !path.startsWith('/'), "path must begin with '/'")
     refuse(domain === '', 'domain must not be empty; leave it out')
     const lower = name.toLowerCase()

@@ -1,6 +1,7 @@
 import ms from 'ms'
 import { LONGEST_DURATION } from './bounds.ts'
 import { ArgumentError, type CoatcheckError, ConfigError, must } from './errors.ts'
+import { isText } from './kinds.ts'
 
 /** Milliseconds, or a string such as `'30m'`, `'12h'`, `'7 days'` (parsed by the `ms` package). */
 export type Duration = number | string
@@ -17,7 +18,8 @@ export function milliseconds(
   least = 1,
   Wrong: new (message: string) => CoatcheckError = ArgumentError,
 ): number {
-  const parsed = typeof value === 'string' ? parse(value) : value
+  // ms throws on an empty string and on more than 100 characters.
+  const parsed = isText(value, 100) ? ms(value as ms.StringValue) : value
   must(
     // Neither NaN nor what is no number is within any bounds.
     typeof parsed === 'number' && Math.round(parsed) >= least && parsed <= LONGEST_DURATION,
@@ -33,9 +35,4 @@ export function milliseconds(
  */
 export function durationOption(value: Duration, name: string, least?: number): number {
   return milliseconds(value, name, least, ConfigError)
-}
-
-function parse(text: string): number | undefined {
-  // ms throws on an empty string and on more than 100 characters.
-  return text.length > 0 && text.length <= 100 ? ms(text as ms.StringValue) : undefined
 }

@@ -94,7 +94,9 @@ export class FieldUpdates {
         let text = current
         for (const { change, resolve, reject } of round) {
           try {
-            const changed = applyChange(change, text, field, this.#rules)
+            // Each sees a value of its own, decoded anew: what one keeps or changes later cannot reach another.
+            const value = change(text === null ? undefined : readValue(field, text, this.#rules))
+            const changed = value === undefined ? null : encodeField(field, value, this.#rules)
             settle.push(() => resolve(changed))
             text = changed
           } catch (error) {
@@ -121,12 +123,6 @@ function callOf(round: readonly Waiting[]): StoreCall {
     get: (last, name) => Reflect.get(last, name),
     set: (_last, name, value) => round.every(({ call }) => Reflect.set(call, name, value)),
   })
-}
-
-/** Each update sees a value of its own, decoded anew: what one keeps or changes later cannot reach another. */
-function applyChange(change: Change, current: Text, field: string, rules: ValueRules): Text {
-  const next = change(current === null ? undefined : readValue(field, current, rules))
-  return next === undefined ? null : encodeField(field, next, rules)
 }
 
 /** Decodes the value of one field, and checks it, alone. */

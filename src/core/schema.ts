@@ -52,8 +52,9 @@ export class DataChecker {
     this.#migrate = migrate
     const { wrong } = this.#validate({})
     if (wrong !== undefined) {
-      const fields = wrong.map((field) => `'${field}'`).join(', ')
-      throw new ConfigError(`schema must accept {}, as every session begins empty: make ${fields} optional.`)
+      throw new ConfigError(
+        `schema must accept {}, as every session begins empty: make '${wrong.join("', '")}' optional.`,
+      )
     }
   }
 

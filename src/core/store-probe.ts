@@ -77,6 +77,5 @@ export class StoreProbe {
 /** Ids that no session has, in two partitions half of them apart. */
 function strangers(): string[] {
   const here = Math.floor(Math.random() * tags.length)
-  const partitions = [here, (here + tags.length / 2) % tags.length]
-  return partitions.map((partition) => idOfToken(newTokenBeside(tags[partition] as string)))
+  return [here, here - tags.length / 2].map((partition) => idOfToken(newTokenBeside(tags.at(partition) as string)))
 }
