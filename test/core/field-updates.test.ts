@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { SessionEndedError } from '../../src/core/errors.ts'
+import { SessionEndedError, StoreError } from '../../src/core/errors.ts'
 import { type CompareAndSet, FieldUpdates } from '../../src/core/field-updates.ts'
 import { readOptions } from '../../src/core/options.ts'
 import { StoreCalls } from '../../src/core/store-calls.ts'
@@ -168,4 +168,28 @@ describe('updates of a field', () => {
     for (const update of together) await assert.rejects(update, { code: 'ERR_STORE_TIMEOUT', outcome: 'none' })
     assert.deepEqual(outcomes, ['unknown', 'none', 'unknown', 'none'])
   })
+
+  for (const outcome of ['unknown', 'none'] as const) {
+    it(`that go together are told the same when the deadline passes: ${outcome}`, async () => {
+      const refusal = new StoreError('ERR_STORE_UNAVAILABLE', 'It looks for its master.', 'none')
+      let rounds = 0
+      const compareAndSet: CompareAndSet = async (_ref, _field, expected, next, call) => {
+        await pause(1)
+        if (++rounds === 1) {
+          next(expected)
+          return
+        }
+        // The second is refused until the deadline has passed.
+        if (outcome === 'none') call.outcome = 'none'
+        call.refusal = refusal
+        await once(call.signal, 'abort')
+      }
+      const updates = updatesBy(compareAndSet, 200)
+      const [alone, ...together] = [1, 2, 3].map((n) => updates.run(ref, 'list', null, push(n)))
+      assert.equal(await alone, '[1]')
+      const code = outcome === 'none' ? 'ERR_STORE_UNAVAILABLE' : 'ERR_STORE_TIMEOUT'
+      for (const update of together) await assert.rejects(update, { code, outcome })
+      assert.equal(rounds, 2)
+    })
+  }
 })
