@@ -1,6 +1,6 @@
-import { ignored } from '../core/ignored.ts'
 import type { RequestState } from '../core/request-state.ts'
 import type { SessionRecord } from '../core/store.ts'
+import { warnLater } from '../core/warn.ts'
 import { type FailureAnswer, refusalOf } from './failure-answer.ts'
 import type { RequestFacts } from './request-facts.ts'
 import type { Gatekeeper } from './response-gate.ts'
@@ -81,6 +81,5 @@ export function report(error: unknown, facts: Pick<Facts, 'onError'>): void {
 
 function warnOfPlainHttp(state: RequestState, facts: Facts): void {
   const { cookie } = state.operations.settings
-  if (cookie.secure && !facts.secure())
-    import('./plain-http.ts').then((text) => text.warnOfPlainHttp(cookie.name)).catch(ignored) // unsaid
+  if (cookie.secure && !facts.secure()) warnLater((warnings) => warnings.warnOfPlainHttp(cookie.name))
 }

@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import { StoreError } from './errors.ts'
-import { ignored } from './ignored.ts'
 import type { Others } from './others.ts'
 import type { Note, SessionStore } from './store.ts'
+import { warnLater } from './warn.ts'
 
 /** What can become of a session, by the name under which `sessions.on` tells it. */
 export interface SessionEvents {
@@ -78,7 +78,7 @@ export class Events {
     const entry = { type, listener }
     this.#listeners.add(entry)
     this.listen().catch(() => {
-      if (!this.#closed) warn((warnings) => warnings.warnOfSilence())
+      if (!this.#closed) warnLater((warnings) => warnings.warnOfSilence())
     })
     return () => void this.#listeners.delete(entry)
   }
@@ -139,12 +139,7 @@ export function callListener<T>(listener: (value: T) => unknown, value: T): void
 }
 
 function failed(error: unknown): void {
-  warn((warnings) => warnings.warnOfListener(error))
-}
-
-/** Nobody waits for it: a warning comes in a later turn in any case. If its text cannot be loaded, it stays unsaid. */
-function warn(say: (warnings: typeof import('./event-warnings.ts')) => void): void {
-  import('./event-warnings.ts').then(say).catch(ignored)
+  warnLater((warnings) => warnings.warnOfListener(error))
 }
 
 /** What a call to sessions that have been closed fails with. */

@@ -3,7 +3,7 @@ import { SessionEndedError, StoreError } from './errors.ts'
 import type { Operations } from './operations.ts'
 import { type Client, type Opened, RequestState, UNKNOWN_CLIENT } from './request-state.ts'
 import { idOfToken, type Token } from './token.ts'
-import { warnOnce } from './warn.ts'
+import { warnLater } from './warn.ts'
 
 /** What an adapter tells of a request. */
 export interface OpenOptions {
@@ -80,10 +80,7 @@ async function rotated(state: RequestState, asked: Opened): Promise<RequestState
     if (error instanceof SessionEndedError) return new RequestState(state.operations, null, { ...asked, ended: true })
     if (!(error instanceof StoreError)) throw error
     // As with a touch: what was read can be served.
-    warnOnce(
-      'COATCHECK_ROTATION_FAILED',
-      `A due rotation failed (${error.code}); the next request tries again. Said once.`,
-    )
+    warnLater(({ warnOfRotation }) => warnOfRotation(error))
     return state
   }
 }

@@ -1,13 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { giveUp } from './deadline.ts'
-import {
-  CoatcheckError,
-  FieldError,
-  LoginRevokedError,
-  SessionEndedError,
-  StoreError,
-  UserLimitError,
-} from './errors.ts'
+import { FieldError, LoginRevokedError, SessionEndedError, StoreError, UserLimitError } from './errors.ts'
 import { Events } from './events.ts'
 import { type CompareAndSet, FieldUpdates } from './field-updates.ts'
 import { checkSizes } from './fields.ts'
@@ -34,7 +27,7 @@ import type {
 } from './store.ts'
 import { StoreCalls } from './store-calls.ts'
 import { idOfToken, newToken, newTokenBeside, type Token } from './token.ts'
-import { warnOnce } from './warn.ts'
+import { warnLater } from './warn.ts'
 
 /** No changes: what a commit with none of one kind is built from. */
 export const NO_CHANGES: Changes = {
@@ -150,8 +143,7 @@ export class Operations {
       .then(
         (reply) => (reply.status === 'ok' ? reply.lastAccessedAt : null),
         (error: unknown) => {
-          const code = error instanceof CoatcheckError ? error.code : 'an unexpected error'
-          warnOnce('COATCHECK_TOUCH_FAILED', `A touch failed (${code}); the session may expire early. Said once.`)
+          warnLater(({ warnOfTouch }) => warnOfTouch(error))
           return null
         },
       )

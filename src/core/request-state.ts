@@ -72,7 +72,7 @@ export class RequestState {
   #creating: Promise<void> | null = null
   /** Another request has rotated the session: its response hands out the new token, and this one's must not. */
   #superseded: boolean
-  readonly #endOld: () => Promise<void>
+  readonly #endOld: (() => Promise<void>) | undefined
 
   constructor(
     operations: Operations,
@@ -85,7 +85,7 @@ export class RequestState {
       arrivedAt = performance.now(),
       headSent = false,
       failure = null,
-      endOld = nothingToEnd,
+      endOld,
     }: Opened = {},
   ) {
     this.operations = operations
@@ -257,7 +257,7 @@ export class RequestState {
     const record = this.forget()
     const note = this.operations.events.note('destroyed', 'logout', record?.userId)
     // Else the next request would adopt it: logged in again.
-    const old = this.#endOld()
+    const old = this.#endOld?.()
     await Promise.all([old, record && this.operations.destroy(record, note)])
   }
 
@@ -407,10 +407,6 @@ export class RequestState {
   mustSendCookie(): void {
     if (this.headSent) throw new HeadersSentError() // guard: head sent
   }
-}
-
-function nothingToEnd(): Promise<void> {
-  return Promise.resolve()
 }
 
 /** After a login: what the application holds as `data` is the new session's; what others wrote to the old one meanwhile is in it. */

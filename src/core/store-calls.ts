@@ -2,6 +2,7 @@ import { Breaker } from './breaker.ts'
 import { type Follower, withDeadline } from './deadline.ts'
 import { CoatcheckError, StoreError } from './errors.ts'
 import { type Health, HealthRecord } from './health.ts'
+import { ignored } from './ignored.ts'
 import { pause } from './pause.ts'
 import type { SessionStore, StoreCall } from './store.ts'
 import { StoreProbe } from './store-probe.ts'
@@ -147,5 +148,3 @@ function notTried(operation: string): StoreError {
   const message = `The store does not answer, so '${operation}' was not sent. It is asked several times a second whether it does.`
   return new StoreError('ERR_STORE_UNAVAILABLE', message, 'none')
 }
-
-function ignored(): void {}
