@@ -18,13 +18,11 @@ export function cookieFields(cookie: unknown): Map<string, string> {
   const fields = new Map<string, string>()
   const json = JSON.stringify(cookie) as string | undefined
   const plain: unknown = json === undefined ? null : JSON.parse(json)
-  if (typeof plain !== 'object' || plain === null) return fields
+  if (json === undefined || typeof plain !== 'object' || plain === null) return fields
   const at = expiryOf(plain)
-  if (at !== null) {
-    delete (plain as { expires?: unknown }).expires
-    fields.set(EXPIRES_FIELD, String(at))
-  }
-  return fields.set(COOKIE_FIELD, JSON.stringify(plain))
+  if (at === null) return fields.set(COOKIE_FIELD, json)
+  const { expires: _, ...others } = plain as { expires?: unknown }
+  return fields.set(EXPIRES_FIELD, String(at)).set(COOKIE_FIELD, JSON.stringify(others))
 }
 
 /** The cookie of a stored session, as JSON stores give it: `expires` is a string. `undefined`: the session has none. */

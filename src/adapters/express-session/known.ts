@@ -20,8 +20,9 @@ const NONE: ReadonlySet<string> = new Set()
 
 /** A session as it was just read. */
 export function knownOf({ id, lastAccessedAt, idleTimeout, fields }: SessionRecord): Known {
-  const own = [...fields].filter(([field]) => isCookie(field) || propertyOf(field) !== null)
-  return { id, lastAccessedAt, idleTimeout, fields: new Map(own), unsure: NONE }
+  const own = new Map<string, string>()
+  for (const [field, text] of fields) if (isCookie(field) || propertyOf(field) !== null) own.set(field, text)
+  return { id, lastAccessedAt, idleTimeout, fields: own, unsure: NONE }
 }
 
 /** A session that has just begun. */
@@ -36,16 +37,21 @@ export function begun(
 
 /** What has to be written for the store to hold `fields` and no others. */
 export function difference(known: Known, fields: ReadonlyMap<string, string>): Difference {
-  const changed = [...fields].filter(
-    ([field, text]) => known.unsure.has(field) || !isSame(known.fields.get(field), text),
-  )
-  const before = new Set([...known.fields.keys(), ...known.unsure])
-  return { set: new Map(changed), remove: [...before].filter((field) => !fields.has(field)) }
+  const set = new Map<string, string>()
+  for (const [field, text] of fields) {
+    if (known.unsure.has(field) || !isSame(known.fields.get(field), text)) set.set(field, text)
+  }
+  const remove = new Set<string>()
+  for (const before of [known.fields, known.unsure]) {
+    for (const field of before.keys()) if (!fields.has(field)) remove.add(field)
+  }
+  return { set, remove: [...remove] }
 }
 
 /** The same after what differed was written. */
 export function after(known: Known, { set, remove }: Difference, lastAccessedAt: number, idleTimeout: number): Known {
-  const fields = new Map([...known.fields, ...set])
+  const fields = new Map(known.fields)
+  for (const [field, text] of set) fields.set(field, text)
   for (const field of remove) fields.delete(field)
   const unsure = new Set([...known.unsure].filter((field) => !set.has(field) && !remove.includes(field)))
   return { id: known.id, fields, lastAccessedAt, idleTimeout, unsure }

@@ -5,6 +5,10 @@ import { isOwnField } from '../../core/fields.ts'
 export const COOKIE_FIELD = '_cookie'
 /** When the session's cookie expires, in epoch milliseconds; absent for one that ends with the browser. */
 export const EXPIRES_FIELD = '_expires'
+/** So many characters have no more than 500 levels. */
+const SHALLOW = 1000
+/** A property as an assignment makes it. */
+const ASSIGNED = { configurable: true, enumerable: true, writable: true }
 /** Before the name of a property that coatcheck keeps for itself, or that is no name of a field. */
 const ESCAPE = '_p:'
 
@@ -34,10 +38,23 @@ export function encodeProperties(session: object): Map<string, string> {
   const fields = new Map<string, string>()
   for (const [property, value] of Object.entries(session)) {
     if (property === 'cookie') continue
-    const json = JSON.stringify(value) as string | undefined
-    if (json !== undefined) fields.set(fieldOf(property), encode(property, JSON.parse(json)))
+    const text = encodeProperty(property, value)
+    if (text !== undefined) fields.set(fieldOf(property), text)
   }
   return fields
+}
+
+/** `undefined`: JSON leaves it out. */
+function encodeProperty(property: string, value: unknown): string | undefined {
+  if (typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return encode(property, value)
+  const json = JSON.stringify(value) as string | undefined
+  if (json === undefined || isPlainJson(json)) return json
+  return encode(property, JSON.parse(json))
+}
+
+/** Whether this is what `encode` would write, too: an object or an array that cannot be nested too deep. */
+function isPlainJson(json: string): boolean {
+  return (json.startsWith('{') || json.startsWith('[')) && json.length <= SHALLOW
 }
 
 /** The properties of a session that hash fields hold, decoded; without `cookie`. */
@@ -45,14 +62,11 @@ export function decodeProperties(fields: ReadonlyMap<string, string>): Record<st
   const session: Record<string, unknown> = {}
   for (const [field, text] of fields) {
     const property = propertyOf(field)
-    // Defined, not assigned: a property may be called `__proto__`.
-    if (property !== null)
-      Object.defineProperty(session, property, {
-        value: decode(text),
-        configurable: true,
-        enumerable: true,
-        writable: true,
-      })
+    if (property === null) continue
+    const value = decode(text)
+    // Assigned, this one would be another prototype.
+    if (property === '__proto__') Object.defineProperty(session, property, { ...ASSIGNED, value })
+    else session[property] = value
   }
   return session
 }
