@@ -55,7 +55,9 @@ export class Commands {
   }
 
   write(id: string, set: ReadonlyMap<string, string>): ScriptCall {
-    return { name: 'write', keys: [this.keys.session(id)], args: [...set].flat() }
+    const args: string[] = []
+    for (const [field, text] of set) args.push(field, text)
+    return { name: 'write', keys: [this.keys.session(id)], args }
   }
 
   commit(ref: SessionRef, changes: Changes, touch: TouchRule): ScriptCall {

@@ -53,8 +53,11 @@ export function after(known: Known, { set, remove }: Difference, lastAccessedAt:
   const fields = new Map(known.fields)
   for (const [field, text] of set) fields.set(field, text)
   for (const field of remove) fields.delete(field)
-  const unsure = new Set([...known.unsure].filter((field) => !set.has(field) && !remove.includes(field)))
-  return { id: known.id, fields, lastAccessedAt, idleTimeout, unsure }
+  return { id: known.id, fields, lastAccessedAt, idleTimeout, unsure: without(known.unsure, { set, remove }) }
+}
+
+function without(unsure: ReadonlySet<string>, { set, remove }: Difference): ReadonlySet<string> {
+  return unsure.size === 0 ? NONE : new Set([...unsure].filter((field) => !set.has(field) && !remove.includes(field)))
 }
 
 /** The same while what differs is being written, or when nobody knows whether it was: the next write writes these fields again. */

@@ -57,7 +57,8 @@ export class StoredSessions {
     const id = idOfSid(sid)
     // Now, before anything is awaited: what the object becomes afterwards has not been sent.
     const cookie = (session as Plain).cookie
-    const fields = new Map([...encodeProperties(session), ...cookieFields(cookie)])
+    const fields = encodeProperties(session)
+    for (const [field, text] of cookieFields(cookie)) fields.set(field, text)
     const idleTimeout = this.idleTimeout(cookie)
     if (idleTimeout <= 0) return this.expire(sid, id) // guard: expired cookie
     const known = this.knownAs(id, session) ?? (await this.#begin(id, session, fields, idleTimeout))
