@@ -31,7 +31,7 @@ type Commands = Record<string, Partial<Record<Operation, number>>>
 
 const SIZES = {
   quick: { sessions: 640, rounds: 1, turns: 3, turn: 50, warmUp: 100 },
-  full: { sessions: 10_000, rounds: 9, turns: 12, turn: 50, warmUp: 1500 },
+  full: { sessions: 10_000, rounds: 13, turns: 12, turn: 50, warmUp: 1500 },
 }
 
 const http: Suite<HttpResult> = {
