@@ -66,35 +66,36 @@ export class ResponseGate {
    * of young objects, and with them all that hangs on the request: that took as much time as serving it (see Beside).
    */
   #install(res: Gated): void {
-    let methods = ResponseGate.#shared
-    if (res[GATE] === undefined) res[GATE] = this
-    // What is below this one finds the first by the response.
-    else methods = ResponseGate.#methods(() => this)
-    // One by one: `Object.assign` takes several times as long.
-    res.writeHead = methods.writeHead
-    res.flushHeaders = methods.flushHeaders
-    res.write = methods.write
-    res.end = methods.end
-  }
-
-  static #methods(gateOf: (res: Gated) => ResponseGate) {
-    return {
-      writeHead(this: Gated, ...args: Args): ServerResponse {
-        return gateOf(this).#writeHead(args)
-      },
-      flushHeaders(this: Gated): void {
-        gateOf(this).#flushHeaders()
-      },
-      write(this: Gated, ...args: Args): boolean {
-        return gateOf(this).#write(args)
-      },
-      end(this: Gated, ...args: Args): ServerResponse {
-        return gateOf(this).#end(args)
-      },
+    if (res[GATE] !== undefined) {
+      // What is below this one finds the first by the response.
+      const methods = res as unknown as Record<string, unknown>
+      for (const [name, method] of Object.entries(ResponseGate.#shared))
+        methods[name] = method.bind({ [GATE]: this } as never)
+      return
     }
+    res[GATE] = this
+    // One by one: `Object.assign` takes several times as long.
+    const { writeHead, flushHeaders, write, end } = ResponseGate.#shared
+    res.writeHead = writeHead
+    res.flushHeaders = flushHeaders
+    res.write = write
+    res.end = end
   }
 
-  static readonly #shared = ResponseGate.#methods((res) => res[GATE] as ResponseGate)
+  static readonly #shared = {
+    writeHead(this: Gated, ...args: Args): ServerResponse {
+      return (this[GATE] as ResponseGate).#writeHead(args)
+    },
+    flushHeaders(this: Gated): void {
+      ;(this[GATE] as ResponseGate).#flushHeaders()
+    },
+    write(this: Gated, ...args: Args): boolean {
+      return (this[GATE] as ResponseGate).#write(args)
+    },
+    end(this: Gated, ...args: Args): ServerResponse {
+      return (this[GATE] as ResponseGate).#end(args)
+    },
+  }
 
   #writeHead(args: Args): ServerResponse {
     if (this.#phase === 'refused') return this.#res

@@ -92,9 +92,11 @@ describe('when Redis', () => {
     const { server, store } = await openServer(t)
     await store.set('s', plain({ a: 1, b: 1 }))
     const session = await read(store, 's')
-    // From here on the server knows the script: the next set is one command.
-    session.d = 1
-    await store.set('s', session)
+    // From here on the server knows the script, with removals: the next set is one command.
+    for (const d of [1, undefined]) {
+      session.d = d
+      await store.set('s', session)
+    }
     session.a = 2
     session.c = 1
     delete session.b
