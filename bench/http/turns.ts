@@ -125,7 +125,7 @@ class Racer {
     await this.#requests.stop()
   }
 
-  /** The application has to run to say what it has used: what it answers meanwhile counts, too, but for the time. */
+  /** The application has to run to say what it has used: what it answers meanwhile counts, and so does the time. */
   async #clocks(): Promise<{ answered: number; cpu: number }> {
     const began = performance.now()
     this.#subject.goOn()
