@@ -94,7 +94,7 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/core/operations.', ['test/redis/wait.', 'test/core/', 'test/memory/', 'test/redis/']],
   ['src/core/request-state.', ['test/core/request-state.', 'test/hono/hono4.', 'test/core/']],
   ['src/core/', ['test/core/', 'test/memory/', 'test/redis/']],
-  ['src/adapters/mounted.', ['test/hono/guards.', 'test/fastify/guards.']],
+  ['src/adapters/guarded.', ['test/hono/guards.', 'test/fastify/guards.']],
   ['src/adapters/failure-answer.', ['test/hono/hono4.']],
   ['src/adapters/express-errors.', express('errors')],
   ['src/express.', express('errors')],

@@ -5,8 +5,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type ExpressApp, observeFailure } from './adapters/express-errors.ts'
-import { rememberMounted } from './adapters/mounted.ts'
+import { type ExpressApp, observeFailures, Watch } from './adapters/express-errors.ts'
 import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
 import { SessionKeeper } from './adapters/session-keeper.ts'
@@ -80,8 +79,7 @@ export function expressSessions<Data>(
     const go = (state: RequestState) => {
       try {
         if (reqSession) req.session = sessions.of(req)
-        rememberMounted(req, sessions, state)
-        observeFailure(req, () => state.discard()) // guard: discard
+        observeFailures(req)
         new ResponseGate(res, new SessionKeeper(state, client))
       } catch (error) {
         return next(error)
@@ -90,7 +88,7 @@ export function expressSessions<Data>(
     }
     let opened: RequestState | Promise<RequestState>
     try {
-      opened = sessions.openRequest(req, req.headers.cookie, { client })
+      opened = sessions.openRequest(req, req.headers.cookie, { client, note: new Watch() })
     } catch (error) {
       return next(error)
     }

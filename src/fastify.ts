@@ -6,10 +6,11 @@
 
 import type { ServerResponse } from 'node:http'
 import type { FastifyReplyLike, FastifyRequestLike } from './adapters/fastify-guards.ts'
-import { mountedState, rememberMounted } from './adapters/mounted.ts'
 import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
 import { SessionKeeper } from './adapters/session-keeper.ts'
+import { mountedOf } from './core/mounted.ts'
+import type { RequestState } from './core/request-state.ts'
 import type { Sessions } from './core/sessions.ts'
 
 export {
@@ -43,7 +44,7 @@ export interface FastifySessionsOptions {
   onError?: (error: unknown, request: FastifyRequestLike) => void
 }
 
-type OnRequest = (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<void>
+type OnRequest = (request: FastifyRequestLike, reply: FastifyReplyLike, done: (error?: Error) => void) => void
 type OnError = (request: FastifyRequestLike) => Promise<void>
 
 /** A plugin for `app.register`. Its hooks are for all routes of the instance that registers it. */
@@ -68,15 +69,23 @@ export function fastifySessions<Data>(
 ): FastifySessionsPlugin {
   const { touch, serveAsVisitor, onError } = options
   const reader: RequestReader<FastifyRequestLike> = { ...framework, touch, serveAsVisitor, onError }
-  const onRequest: OnRequest = async (request, reply) => {
+  const onRequest: OnRequest = (request, reply, done) => {
     const client = new RequestFacts(request, reader)
-    const state = await sessions.openRequest(request, request.headers.cookie, { client })
-    rememberMounted(request, sessions, state)
-    new ResponseGate(reply.raw as ServerResponse, new SessionKeeper(state, client))
+    const go = (state: RequestState) => {
+      try {
+        new ResponseGate(reply.raw as ServerResponse, new SessionKeeper(state, client))
+      } catch (error) {
+        return done(error as Error)
+      }
+      done()
+    }
+    const opened = sessions.openRequest(request, request.headers.cookie, { client })
+    if (opened instanceof Promise) void opened.then(go, done)
+    else go(opened)
   }
   // Before any error handler, whatever has failed: a hook, the handler, the making of the reply.
   const onFailure: OnError = async (request) => {
-    mountedState(request, sessions)?.discard() // guard: discard in Fastify
+    mountedOf(request, sessions)?.state.discard() // guard: discard in Fastify
   }
   const plugin: FastifySessionsPlugin = (app, _options, done) => {
     app.addHook('onRequest', onRequest)

@@ -8,7 +8,6 @@
 import { answer, answerFailure, type Opened } from './adapters/fetch-answer.ts'
 import { isHttps, type RequestSource, requestOf } from './adapters/fetch-request.ts'
 import { isResponse, nextRedirect } from './adapters/fetch-thrown.ts'
-import { rememberMounted } from './adapters/mounted.ts'
 import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { report, SessionKeeper } from './adapters/session-keeper.ts'
 import { CoatcheckError } from './core/errors.ts'
@@ -151,7 +150,6 @@ export async function openSession<Data>(
 async function open<Data>(sessions: Sessions<Data>, request: Request, client: RequestFacts<Request>): Promise<Opened> {
   const cookieHeader = request.headers.get('cookie') ?? undefined
   const state = await sessions.openRequest(request, cookieHeader, { client })
-  rememberMounted(request, sessions, state)
   return { state, keeper: new SessionKeeper(state, client) }
 }
 

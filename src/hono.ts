@@ -6,8 +6,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Context, MiddlewareHandler } from 'hono'
-import { answerable, observeFailure } from './adapters/hono-errors.ts'
-import { rememberMounted } from './adapters/mounted.ts'
+import { makeAnswerable } from './adapters/hono-errors.ts'
 import { isEncrypted, type NodeRequest, type NodeResponse } from './adapters/node-http.ts'
 import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
@@ -71,16 +70,19 @@ export function honoSessions<Data, Name extends string = 'session'>(
     secure: secure ?? ((c) => isEncrypted(bindingsOf(c).incoming)),
     touch,
     serveAsVisitor,
+    // Put there before any error handler is asked for an answer. To be told of it there would have to be a setter in its
+    // place, and V8 would make a slow object of the context.
+    failure: (c) => c.error,
     onError,
   }
+  makeAnswerable()
   return async function coatcheckSessions(c: Context, next) {
     const { incoming, outgoing } = bindingsOf(c)
     const client = new RequestFacts(c, reader)
     let state: RequestState | undefined
-    observeFailure(c, () => state?.discard()) // guard: discard in Hono
     try {
-      state = await sessions.openRequest(c, incoming.headers.cookie, { client })
-      rememberMounted(c, sessions, state)
+      const opened = sessions.openRequest(c, incoming.headers.cookie, { client })
+      state = opened instanceof Promise ? await opened : opened
       if (c.get(variable) !== undefined) {
         throw new MountError(`c.var.${variable} is taken: pass { variable: 'anotherName' }.`)
       }
@@ -90,7 +92,7 @@ export function honoSessions<Data, Name extends string = 'session'>(
     } catch (error) {
       // What is no `Error`, and what fails where no route matches, Hono puts nowhere.
       state?.discard() // guard: discard what only comes by
-      throw answerable(error)
+      throw error
     }
   }
 }

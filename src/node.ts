@@ -6,7 +6,6 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { rememberMounted } from './adapters/mounted.ts'
 import { answerRefusal, checkOrigin } from './adapters/node-guards.ts'
 import {
   answerFailure,
@@ -18,8 +17,8 @@ import {
 import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
 import { SessionKeeper } from './adapters/session-keeper.ts'
-import { createBeside } from './core/beside.ts'
 import type { Refusal } from './core/guards.ts'
+import { lastMounted, mountedOf } from './core/mounted.ts'
 import type { RequestState } from './core/request-state.ts'
 import type { SameOriginOptions } from './core/same-origin.ts'
 import type { Sessions } from './core/sessions.ts'
@@ -160,8 +159,15 @@ function refuseUpgrade(refusal: Refusal, req: IncomingMessage, socket: Duplex): 
   return false
 }
 
-/** Requests that are being handled: of two sets of sessions on one request, the outer one answers its failure. */
-const handled = createBeside<true>()
+/** Noted with what is mounted on a request here. */
+const HANDLED = {}
+
+/** Whether a request has been handled here before these sessions were mounted, if they were: who is around them answers its failure. */
+function isInner(req: NodeRequest, sessions: object, wasMounted: boolean): boolean {
+  let mounted = wasMounted ? mountedOf(req, sessions)?.before : lastMounted(req)
+  while (mounted !== undefined && mounted.note !== HANDLED) mounted = mounted.before
+  return mounted !== undefined
+}
 
 async function handle<Data>(
   sessions: Sessions<Data>,
@@ -170,19 +176,17 @@ async function handle<Data>(
   reader: RequestReader<NodeRequest>,
   { cookies, admit, attach, run, response }: Handling,
 ): Promise<void> {
-  const inner = handled.get(req) === true
-  handled.set(req, true)
   let state: RequestState | undefined
   try {
     if (admit !== undefined && !(await admit())) return
     const client = new RequestFacts(req, reader)
-    state = await sessions.openRequest(req, req.headers.cookie, { client, cookies })
-    rememberMounted(req, sessions, state)
+    const opened = sessions.openRequest(req, req.headers.cookie, { client, cookies, note: HANDLED })
+    state = opened instanceof Promise ? await opened : opened
     attach(new SessionKeeper(state, client))
     await run()
   } catch (error) {
     state?.discard() // guard: discard what a listener has changed
-    if (inner) throw error
+    if (isInner(req, sessions, state !== undefined)) throw error
     await fail(error, req, response(), options)
   }
 }

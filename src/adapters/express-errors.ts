@@ -1,4 +1,4 @@
-import { createBeside } from '../core/beside.ts'
+import { lastMounted } from '../core/mounted.ts'
 
 type Next = (error?: unknown) => void
 type Request = object & { next?: Next }
@@ -14,32 +14,30 @@ export interface ExpressApp {
   router?: { stack?: object[] }
 }
 
-/** Who wants to know of failures of one request; the failure that they have been told of. */
-interface Watch {
-  readonly observers: (() => void)[]
-  told?: unknown
+/** Noted with what is mounted on a request: Express's failures are told to it. */
+export class Watch {
+  /** The failure that has been told. */
+  told: unknown
 }
 
-const watches = createBeside<Watch>()
+const watchedApps = new WeakSet<ExpressApp>()
 const watchedLayers = new WeakSet<object>()
 const watchful: unique symbol = Symbol('coatcheck')
 
 /**
- * Calls `onFailure` when a handler further down throws, rejects or calls `next(error)`. Express tells a middleware nothing of
- * that, and the status does not either (a handler may answer 401 and mean its changes), so the methods through which the
- * router calls every handler are wrapped, once for each copy of Express (docs/decisions/004-express-errors.md).
+ * Sees to it that what a request has changed is discarded when a handler further down throws, rejects or calls `next(error)`, if
+ * the session was mounted with a {@link Watch}. Express tells a middleware nothing of that, and the status does not either (a handler may answer 401 and mean its changes),
+ * so the methods through which the router calls every handler are wrapped, once for each copy of Express
+ * (docs/decisions/004-express-errors.md).
  */
-export function observeFailure(req: Request & { app?: ExpressApp }, onFailure: () => void): void {
-  const watch = watches.get(req)
-  if (watch !== undefined) {
-    watch.observers.push(onFailure)
-    return
-  }
-  watches.set(req, { observers: [onFailure] })
+export function observeFailures({ app }: { app?: ExpressApp }): void {
+  if (app === undefined || watchedApps.has(app)) return
   // In Express 4, `app.router` is a getter that throws.
-  const router = req.app?._router ?? req.app?.router
+  const router = app._router ?? app.router
   const layer = router?.stack?.[0]
-  if (layer !== undefined) watchLayers(Object.getPrototypeOf(layer))
+  if (layer === undefined) return
+  watchLayers(Object.getPrototypeOf(layer))
+  watchedApps.add(app)
 }
 
 function watchLayers(prototype: Layer): void {
@@ -48,10 +46,12 @@ function watchLayers(prototype: Layer): void {
   for (const method of ['handleRequest', 'handle_request']) {
     wrap<HandleRequest>(prototype, method, (original) => {
       return function (this: unknown, req, res, next) {
-        if (watches.get(req) !== undefined) {
+        if (isWatched(req)) {
+          const telling = watched(req, next)
           // Express's own methods fail through this one: res.render, res.sendFile.
-          if (req.next !== undefined && !(watchful in req.next)) req.next = watched(req, req.next) // guard: Express's own failures
-          next = watched(req, next)
+          if (req.next === next) req.next = telling
+          else if (req.next !== undefined) req.next = watched(req, req.next) // guard: Express's own failures
+          next = telling
         }
         return original.call(this, req, res, next)
       }
@@ -72,7 +72,14 @@ function wrap<Method>(prototype: Layer, name: string, around: (original: Method)
   if (typeof prototype[name] === 'function') prototype[name] = around(prototype[name] as Method)
 }
 
-function watched(req: object, next: Next): Next {
+function isWatched(req: object): boolean {
+  let mounted = lastMounted(req)
+  while (mounted !== undefined && !(mounted.note instanceof Watch)) mounted = mounted.before
+  return mounted !== undefined
+}
+
+function watched(req: object, next: Next & { [watchful]?: true }): Next {
+  if (watchful in next) return next
   const telling: Next & { [watchful]?: true } = (error) => {
     tell(req, error)
     next(error)
@@ -85,8 +92,10 @@ function watched(req: object, next: Next): Next {
 function tell(req: object, error: unknown): void {
   // next('route') and next('router') are no errors.
   if (!error || error === 'route' || error === 'router') return // guard: no failure
-  const watch = watches.get(req)
-  if (watch === undefined || watch.told === error) return
-  watch.told = error
-  for (const onFailure of watch.observers) onFailure()
+  for (let mounted = lastMounted(req); mounted !== undefined; mounted = mounted.before) {
+    const { note, state } = mounted
+    if (!(note instanceof Watch) || note.told === error) continue
+    note.told = error
+    state.discard() // guard: discard
+  }
 }

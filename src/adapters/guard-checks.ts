@@ -2,7 +2,7 @@ import * as guards from '../core/guards.ts'
 import { isObject } from '../core/kinds.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
-import { guardedOf } from './mounted.ts'
+import { guardedOf } from './guarded.ts'
 
 // What the guards of every framework decide. A framework's own file says how a request passes, and how it is answered.
 

@@ -1,5 +1,5 @@
 /** Makes of any object its own result, so that a class derived from it gives that object its private fields. */
-const Itself = class {
+export const Itself = class {
   constructor(object: object) {
     // biome-ignore lint/correctness/noConstructorReturn: that is what it is for
     return object

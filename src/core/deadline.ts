@@ -3,6 +3,8 @@ import type { StoreCall } from './store.ts'
 
 /** Whoever follows a call to its end, which may come long after its deadline. */
 export interface Follower<T> {
+  /** When the call was sent, by `performance.now()`. Default: now. */
+  readonly sentAt?: number
   /** It has come to something, in time or late. */
   answered?(): void
   /** It has failed by itself, in time or late. */
@@ -24,7 +26,7 @@ export function withDeadline<T>(
   run: (call: StoreCall) => Promise<T>,
   follower: Follower<T> = {},
 ): Promise<T> {
-  const call = new Call(ms)
+  const call = new Call(ms, follower.sentAt)
   const overdue = () => (call.outcome === 'none' && call.refusal) || timeout(operation, ms, call.outcome)
   return new Promise<T>((resolve, reject) => {
     let settled = false
@@ -87,8 +89,8 @@ export class Call implements StoreCall {
   #expired = false
   #controller: AbortController | undefined
 
-  constructor(ms: number) {
-    this.#end = performance.now() + ms
+  constructor(ms: number, sentAt = performance.now()) {
+    this.#end = sentAt + ms
   }
 
   get remaining(): number {

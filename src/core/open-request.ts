@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly client?: Client
   /** `false`: the answer carries no cookie, ever (a WebSocket's upgrade). Default `true`. */
   readonly cookies?: boolean
+  /** Kept with what is mounted on the request. */
+  readonly note?: object
 }
 
 /**
@@ -28,7 +30,7 @@ export function openRequest(
     cookies,
     arrivedAt: performance.now(),
     headSent: !cookies,
-    ...(adoptions !== null && { endOld: () => adoptions.end(cookieHeader) }),
+    endOld: adoptions === null ? undefined : () => adoptions.end(cookieHeader),
   }
   const token = operations.settings.cookie.read(cookieHeader)
   if (token === null && adoptions === null) return new RequestState(operations, null, asked) // guard: no token

@@ -123,9 +123,9 @@ export class Operations {
   /** Whether a session is due for a new token. */
   rotationIsDue(record: SessionRecord | null): boolean {
     const { rotateEvery, store } = this.settings
-    const now = record === null ? null : store.now(record.id)
-    if (record === null || rotateEvery === null || now === null) return false
-    return now - Number(record.fields.get('_rotated_at') ?? record.createdAt) >= rotateEvery
+    if (record === null || rotateEvery === null) return false
+    const now = store.now(record.id)
+    return now !== null && now - Number(record.fields.get('_rotated_at') ?? record.createdAt) >= rotateEvery
   }
 
   /**

@@ -22,6 +22,8 @@ export interface Client {
   isActive?(): boolean
   /** Whether the request is served as a visitor's if the store fails as its session is read. Only `true` is a yes. */
   serveAsVisitor?(): boolean
+  /** Whether a handler has failed since this was last asked, where the framework tells nobody so: then its changes are discarded. */
+  hasFailed?(): boolean
 }
 
 /** Nobody that anything is known of. */
@@ -39,7 +41,7 @@ export interface Opened {
   /** Why the session could not be read, of a request that is served as a visitor's all the same. */
   readonly failure?: StoreError | null
   /** Ends the session that the request's other cookie, of another library, may lead to. */
-  readonly endOld?: () => Promise<void>
+  readonly endOld?: (() => Promise<void>) | undefined
 }
 
 /**
@@ -105,6 +107,7 @@ export class RequestState {
 
   /** The session data. Decoded on first use, so that a request that does not look pays nothing. */
   get data(): Record<string, unknown> {
+    this.#noticeFailure()
     const { values } = this.#viewed()
     if (this.failure === null) return values
     this.#unread ??= noticingWrites(values, () => {
@@ -126,11 +129,13 @@ export class RequestState {
   }
 
   get idleTimeout(): number {
+    this.#noticeFailure()
     return this.#idleTimeout ?? this.record?.idleTimeout ?? this.operations.settings.idleTimeout
   }
 
   /** What the next commit would write, or `null`. Throws FieldError or DataError for what cannot be stored. */
   pending(): Changes | null {
+    this.#noticeFailure()
     const changes = this.#view?.changes()
     if (this.#wroteUnread) return { ...NO_CHANGES, ...changes } // guard: write to what was not read
     if (this.#idleTimeout === null && !changes?.set.size && !changes?.remove.length) return null
@@ -168,6 +173,7 @@ export class RequestState {
     checkField(field) // guard: field name
     checkIncrement(by)
     this.mustBeRead()
+    this.#noticeFailure()
     this.#refuseUncommitted(field) // guard: uncommitted field
     if (this.record === null && this.#creating === null) {
       await this.#createWith(field, String(by))
@@ -190,6 +196,7 @@ export class RequestState {
   async update(field: string, change: (current: unknown) => unknown): Promise<unknown> {
     checkField(field) // guard: field name
     this.mustBeRead()
+    this.#noticeFailure()
     this.#refuseUncommitted(field) // guard: uncommitted field
     if (this.record === null && this.#creating === null) {
       const value = change(undefined)
@@ -205,6 +212,7 @@ export class RequestState {
   }
 
   setIdleTimeout(ms: number): void {
+    this.#noticeFailure()
     this.#idleTimeout = ms
   }
 
@@ -221,6 +229,7 @@ export class RequestState {
   /** Binds the session to a user. */
   async login(logins: Logins, request: Omit<LoginRequest, 'changes' | 'begun'>): Promise<void> {
     this.#ready()
+    this.#noticeFailure()
     await this.#creating
     this.count()
     const changes = this.#view?.changes() ?? UNCHANGED
@@ -322,8 +331,7 @@ export class RequestState {
 
   #viewed(): SessionData {
     if (this.#view === null) {
-      const stored = this.record === null ? new Map<string, string>() : dataFields(this.record.fields)
-      this.#view = new SessionData(stored, this.operations.settings.checker)
+      this.#view = new SessionData(this.record?.fields, this.operations.settings.checker)
     }
     return this.#view
   }
@@ -386,6 +394,10 @@ export class RequestState {
     else fields.set(field, text)
     this.#accessed({ fields })
     this.#view?.adopt(field, text)
+  }
+
+  #noticeFailure(): void {
+    if (this.client.hasFailed?.() === true) this.discard() // guard: discard in Hono
   }
 
   #refuseUncommitted(field: string): void {

@@ -1,6 +1,6 @@
 import { decode, encode } from './codec.ts'
-import { checkField } from './fields.ts'
-import { decodeData } from './record.ts'
+import { checkField, isReserved } from './fields.ts'
+import { dataFields, decodeData } from './record.ts'
 import type { DataChecker } from './schema.ts'
 
 /** What differs between the data as loaded and as it is now. */
@@ -9,7 +9,9 @@ export interface DataChanges {
   readonly remove: readonly string[]
 }
 
-export const UNCHANGED: DataChanges = { set: new Map(), remove: [] }
+const NO_FIELDS: ReadonlyMap<string, string> = new Map()
+
+export const UNCHANGED: DataChanges = { set: NO_FIELDS, remove: [] }
 
 /**
  * A request's session data: plain values to read and change as one likes, and what of them has changed. "Changed" compares
@@ -19,28 +21,30 @@ export class SessionData {
   /** The decoded data. */
   readonly values: Record<string, unknown> = {}
   /** What the store holds, in whoever's spelling. */
-  readonly #baseline: Map<string, string>
+  #baseline: ReadonlyMap<string, string> = NO_FIELDS
   readonly #checker: DataChecker | null
 
   /**
-   * @param fields what the store holds; its own from now on
+   * @param fields what the store holds, coatcheck's own fields too; those are left out
    * @throws DataError when the data does not fit the schema
    */
-  constructor(fields: Map<string, string>, checker: DataChecker | null = null) {
+  constructor(fields: ReadonlyMap<string, string> = NO_FIELDS, checker: DataChecker | null = null) {
     Reflect.defineProperty(this.values, '__proto__', REFUSE_PROTO)
     this.#checker = checker
     if (checker === null) {
-      this.#baseline = fields
-      for (const [field, text] of fields) this.values[field] = decode(text)
+      for (const [field, text] of fields) {
+        if (isReserved(field)) continue
+        this.values[field] = decode(text)
+        this.#own().set(field, text)
+      }
       return
     }
-    this.#baseline = new Map()
-    const stored = decodeData(fields)
+    const stored = decodeData(dataFields(fields))
     const { values, migrated } = checker.read(stored)
     Object.assign(this.values, values)
     // What the schema adds or converts is no change of the request; what migrate has changed is to be written.
     for (const [field, value] of Object.entries(migrated ? stored : values)) {
-      if (value !== undefined) this.#baseline.set(field, encode(field, value))
+      if (value !== undefined) this.#own().set(field, encode(field, value))
     }
   }
 
@@ -48,12 +52,12 @@ export class SessionData {
   adopt(field: string, text: string | null): void {
     if (text === null) {
       delete this.values[field]
-      this.#baseline.delete(field)
+      this.#own().delete(field)
       return
     }
     const value = this.#asRead(field, text)
     this.values[field] = value
-    this.#baseline.set(field, encode(field, value))
+    this.#own().set(field, encode(field, value))
   }
 
   /**
@@ -87,8 +91,14 @@ export class SessionData {
 
   /** Notes that these changes are in the store now. The values stay as they are: they may have changed again since. */
   committed({ set, remove }: DataChanges): void {
-    for (const [field, text] of set) this.#baseline.set(field, text)
-    for (const field of remove) this.#baseline.delete(field)
+    for (const [field, text] of set) this.#own().set(field, text)
+    for (const field of remove) this.#own().delete(field)
+  }
+
+  /** What the store holds, to be changed. Visitors of whom it holds nothing need none of their own. */
+  #own(): Map<string, string> {
+    if (this.#baseline === NO_FIELDS) this.#baseline = new Map()
+    return this.#baseline as Map<string, string>
   }
 
   /** An increment asks no schema. What does not fit is in the store already: the next read of the data says so, not this write. */

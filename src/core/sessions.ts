@@ -1,5 +1,4 @@
 import type { Adoptions } from './adoptions.ts'
-import { createBeside } from './beside.ts'
 import type { CheckableStore, Finding } from './check.ts'
 import { encode } from './codec.ts'
 import type { Duration } from './duration.ts'
@@ -12,6 +11,7 @@ import { checkIdleTimeout, readLimits } from './limits.ts'
 import { readDetails } from './login-options.ts'
 import { Logins } from './logins.ts'
 import type { Monitoring, RecentOptions, SessionStats } from './monitoring.ts'
+import { lastMounted, type Mounted, mount, mountedOf } from './mounted.ts'
 import { type OpenOptions, openRequest } from './open-request.ts'
 import { NO_CHANGES, Operations } from './operations.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
@@ -54,7 +54,6 @@ export class Sessions<Data = Record<string, unknown>> {
   readonly #events: Events
   readonly #logins: Logins
   readonly #adoptions: Adoptions | null
-  readonly #ofRequest = createBeside<Session<Data>>()
   #watches: Watches | null = null
   #closed = false
 
@@ -72,9 +71,9 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws MountError `ERR_MOUNT` when it has not
    */
   of(request: object): Session<Data> {
-    const session = this.#ofRequest.get(request)
-    if (session === undefined) throw notMounted()
-    return session
+    const mounted = mountedOf(request, this)
+    if (mounted === undefined) throw notMounted()
+    return mounted.session as unknown as Session<Data>
   }
 
   /**
@@ -84,7 +83,7 @@ export class Sessions<Data = Record<string, unknown>> {
   async create(data: Partial<DataOf<Data>> = {}, options: CreateOptions = {}): Promise<CreatedSession> {
     const { userId } = options
     const details = readDetails(options, { device: () => null, ip: null, remember: false })
-    const { token, record } = await this.#open.create({
+    const { token, record } = await this.#opened().create({
       userId: userId === undefined ? null : checkUserId(userId),
       ...readLimits(options, this.#operations.settings),
       fields: new Map([...detailFields(details), ...this.#encode(data)]),
@@ -96,7 +95,7 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /** Reads a session and counts as activity: the idle expiry is extended when that is due (`touchInterval`). `null`: none. */
   async load(token: Token): Promise<SessionSnapshot<Data> | null> {
-    const record = isToken(token) ? await this.#open.load(idOfToken(token), true) : null
+    const record = isToken(token) ? await this.#opened().load(idOfToken(token), true) : null
     if (record === null) return null
     this.#operations.requests.add(record.id)
     const lastAccessedAt = this.#operations.touchIsDue(record) ? await this.#operations.touchSoftly(record) : null
@@ -110,7 +109,7 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /** Extends the idle expiry now. @returns whether there is such a session */
   async touch(token: Token): Promise<boolean> {
-    return isToken(token) && this.#open.touch(refOf(token))
+    return isToken(token) && this.#opened().touch(refOf(token))
   }
 
   /**
@@ -134,7 +133,7 @@ export class Sessions<Data = Record<string, unknown>> {
     change: (current: Data[Field] | undefined) => Data[Field] | undefined,
   ): Promise<Data[Field] | undefined> {
     checkField(field)
-    const text = await this.#open.update(refOf(token), field, null, change as (current: unknown) => unknown)
+    const text = await this.#opened().update(refOf(token), field, null, change as (current: unknown) => unknown)
     return (text === null ? undefined : readValue(field, text, this.#operations.settings)) as Data[Field] | undefined
   }
 
@@ -161,7 +160,7 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /** Milliseconds until the session expires without further activity, or `null` if there is none. */
   async timeToLive(token: Token): Promise<number | null> {
-    return isToken(token) ? this.#open.timeToLive(idOfToken(token)) : null
+    return isToken(token) ? this.#opened().timeToLive(idOfToken(token)) : null
   }
 
   /**
@@ -170,25 +169,25 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws SessionEndedError, StoreError
    */
   async rotate(token: Token): Promise<{ token: Token | null; id: string }> {
-    const rotated = await this.#open.rotate(refOf(token))
+    const rotated = await this.#opened().rotate(refOf(token))
     return { token: rotated.token, id: rotated.id }
   }
 
   /** Ends a session. @returns whether there was one @throws StoreError */
   async destroy(token: Token): Promise<boolean> {
-    return isToken(token) && this.#open.destroy(refOf(token), this.#events.note('destroyed', 'destroy'))
+    return isToken(token) && this.#opened().destroy(refOf(token), this.#events.note('destroyed', 'destroy'))
   }
 
   /** Reads a session by its id, without counting as activity. `null`: none. */
   async find(id: string): Promise<SessionSnapshot<Data> | null> {
-    const record = isId(id) ? await this.#open.load(id) : null
+    const record = isId(id) ? await this.#opened().load(id) : null
     return record && this.#snapshot(record)
   }
 
   /** Ends a session by its id, from outside. @returns whether there was one @throws StoreError */
   async revoke(id: string, { actor }: RevokeOptions = {}): Promise<boolean> {
     const note = this.#events.note('revoked', 'revoke', actor)
-    return isId(id) && this.#open.destroy({ id, userId: null }, note)
+    return isId(id) && this.#opened().destroy({ id, userId: null }, note)
   }
 
   /**
@@ -196,7 +195,7 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws ArgumentError for what is no user id: a well-formed string of 1 to 256 bytes
    */
   user(userId: string): UserSessions {
-    return new UserSessions(this.#open, userId)
+    return new UserSessions(this.#opened(), userId)
   }
 
   /**
@@ -207,7 +206,7 @@ export class Sessions<Data = Record<string, unknown>> {
    */
   async revokeEveryone({ actor }: RevokeOptions = {}): Promise<number> {
     const { revokeEveryone } = await import('./revoke-everyone.ts')
-    return revokeEveryone(this.#open, this.#events.note('revoked', 'everyone', actor))
+    return revokeEveryone(this.#opened(), this.#events.note('revoked', 'everyone', actor))
   }
 
   /** How many sessions are alive. By index: the cost does not grow with their number. */
@@ -250,7 +249,7 @@ export class Sessions<Data = Record<string, unknown>> {
    * @returns stops listening
    */
   on<Type extends keyof SessionEvents>(type: Type, listener: (event: SessionEvents[Type]) => unknown): () => void {
-    return this.#open.events.on(type, listener)
+    return this.#opened().events.on(type, listener)
   }
 
   /**
@@ -265,7 +264,7 @@ export class Sessions<Data = Record<string, unknown>> {
   async watch(id: string, onEnded: (end: SessionEnd) => unknown): Promise<() => void> {
     // Loaded by who watches.
     const { Watches } = await import('./watches.ts')
-    const operations = this.#open
+    const operations = this.#opened()
     this.#watches ??= new Watches(operations, this.#events)
     return this.#watches.watch(id, onEnded)
   }
@@ -285,7 +284,7 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws StoreError when the store does not answer; its message says why
    */
   async check(): Promise<Finding[]> {
-    const { store, storeTimeout } = this.#open.settings
+    const { store, storeTimeout } = this.#opened().settings
     return (await (store as Partial<CheckableStore>).check?.(storeTimeout)) ?? []
   }
 
@@ -304,19 +303,25 @@ export class Sessions<Data = Record<string, unknown>> {
     cookieHeader: string | undefined,
     options?: OpenOptions,
   ): RequestState | Promise<RequestState> {
-    if (this.#ofRequest.get(request) !== undefined) {
+    const before = lastMounted(request)
+    if (before !== undefined && mountedOf(request, this) !== undefined) {
       throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
     }
-    const opened = openRequest(this.#open, cookieHeader, options, this.#adoptions)
-    return opened instanceof Promise ? opened.then((state) => this.#of(request, state)) : this.#of(request, opened)
+    const opened = openRequest(this.#opened(), cookieHeader, options, this.#adoptions)
+    const note = options?.note
+    return opened instanceof Promise
+      ? opened.then((state) => this.#mount(request, state, note, lastMounted(request)))
+      : this.#mount(request, opened, note, before)
   }
 
-  #of(request: object, state: RequestState): RequestState {
-    this.#ofRequest.set(request, new Session<Data>(state, this.#logins))
+  #mount(request: object, state: RequestState, note?: object, before?: Mounted): RequestState {
+    const session = new Session<Data>(state, this.#logins) as unknown as Session<never>
+    mount(request, { sessions: this, state, session, note, before })
     return state
   }
 
-  get #open(): Operations {
+  /** Not a getter: V8 goes a long way round to a private one, and each request comes by. */
+  #opened(): Operations {
     if (this.#closed) throw closedError()
     return this.#operations
   }
@@ -324,7 +329,7 @@ export class Sessions<Data = Record<string, unknown>> {
   /** Loaded by who asks: no request does. */
   async #monitoring(): Promise<Monitoring> {
     const { Monitoring } = await import('./monitoring.ts')
-    return new Monitoring(this.#open)
+    return new Monitoring(this.#opened())
   }
 
   #snapshot(record: SessionRecord): SessionSnapshot<Data> {
@@ -348,7 +353,7 @@ export class Sessions<Data = Record<string, unknown>> {
   }
 
   async #commit(token: Token, changes: Partial<Changes>) {
-    return this.#open.commit(refOf(token), { ...NO_CHANGES, ...changes })
+    return this.#opened().commit(refOf(token), { ...NO_CHANGES, ...changes })
   }
 }
 

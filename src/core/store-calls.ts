@@ -26,6 +26,7 @@ export class StoreCalls {
   readonly #closing = new AbortController()
   #probing: Promise<void> | null = null
   #isWatching = false
+  #closed = false
 
   /** @param timeout of a call, in milliseconds */
   constructor(store: SessionStore, timeout: number) {
@@ -44,6 +45,7 @@ export class StoreCalls {
     const sentAt = performance.now()
     const since = this.#breaker.answers
     return this.wait(operation, run, {
+      sentAt,
       answered: () => this.#answered(sentAt),
       failed: (error) => this.#failed(error, sentAt),
       overdue: (error) => this.#overdue(error, since),
@@ -62,26 +64,23 @@ export class StoreCalls {
 
   /** How the store is. Asks it if nobody has had an answer of late. Never rejects. */
   async health(): Promise<Health> {
-    const isKnown = this.#isClosed || this.#breaker.state === 'open' || this.#health.servedWithin(FRESH)
+    const isKnown = this.#closed || this.#breaker.state === 'open' || this.#health.servedWithin(FRESH)
     if (!isKnown) await this.#ask() // guard: idle process
     return this.#health.summary()
   }
 
   /** Ends what is sent here beside calls. */
   close(): void {
+    this.#closed = true
     this.#closing.abort()
     this.#probe.end() // guard: probe of closed sessions
     this.#health.down()
   }
 
-  get #isClosed(): boolean {
-    return this.#closing.signal.aborted
-  }
-
   #answered(sentAt: number | null): void {
     this.#breaker.answered()
     // Closed for good, whatever the store says.
-    if (!this.#isClosed) this.#health.served(sentAt)
+    if (!this.#closed) this.#health.served(sentAt)
   }
 
   #failed(error: unknown, sentAt: number | null): void {
@@ -106,7 +105,7 @@ export class StoreCalls {
     if (this.#isWatching) return
     this.#isWatching = true
     const whileSilent = async () => {
-      while (this.#breaker.state !== 'closed' && !this.#isClosed) {
+      while (this.#breaker.state !== 'closed' && !this.#closed) {
         const next = pause(BETWEEN_PROBES, undefined, { ref: false, signal: this.#closing.signal }).catch(ignored)
         await this.#ask()
         await next
@@ -127,7 +126,7 @@ export class StoreCalls {
   async #sendProbe(): Promise<void> {
     const since = this.#breaker.answers
     const failure = await this.#probe.send()
-    if (failure === null || this.#isClosed) return
+    if (failure === null || this.#closed) return
     const isError = failure instanceof StoreError
     if (isError) this.#health.failed(failure)
     if (!isError || !isReply(failure)) {

@@ -153,8 +153,9 @@ export function replyOf<T>(words: Words, ok: () => Ok<T>): Reply<T> {
   }
 }
 
-/** A flat array of fields and values. */
+/** A map, or a flat array of fields and values. */
 export function toMap(flat: unknown): Map<string, string> {
+  if (flat instanceof Map) return flat
   const words = flat as string[]
   const map = new Map<string, string>()
   for (let i = 0; i + 1 < words.length; i += 2) map.set(words[i] as string, words[i + 1] as string)

@@ -5,7 +5,7 @@ import { errorName } from '../errors.ts'
 /** What takes commands. */
 export interface Sender {
   /**
-   * Sends one command and gives its reply: strings, integers, `null` and arrays of these; a map as a flat array. Rejects with
+   * Sends one command and gives its reply: strings, integers, `null` and arrays of these; a map as a `Map` or as a flat array. Rejects with
    * the client's own error, or a `NotSentError`.
    */
   send(words: readonly string[], call: StoreCall): Promise<unknown>

@@ -36,10 +36,10 @@ interface NodeRedisCommandOptions {
 }
 
 /**
- * A map reply (RESP3 type `%`) comes as a flat array: node-redis's own objects drop a field called `__proto__`. The client's
+ * A map reply (RESP3 type `%`) comes as a `Map`: node-redis's own objects drop a field called `__proto__`. The client's
  * own timeout is off, since every call has a deadline here: it would cost an AbortSignal a command, each kept for 5 seconds.
  */
-const COMMAND_OPTIONS = { typeMapping: { 37: Array }, timeout: 0 }
+const COMMAND_OPTIONS = { typeMapping: { 37: Map }, timeout: 0 }
 
 /** Whether something is a node-redis client of a single server. */
 export function isNodeRedis(client: object): client is NodeRedisClient {

@@ -1,0 +1,57 @@
+import { Itself } from './beside.ts'
+import type { RequestState } from './request-state.ts'
+import type { Session } from './session.ts'
+
+/** What one set of sessions has for a request. */
+export interface Mounted {
+  readonly sessions: object
+  readonly state: RequestState
+  readonly session: Session<never>
+  /** That of another set of sessions, mounted before. */
+  readonly before: Mounted | undefined
+  /** What the adapter has to know again. */
+  readonly note: object | undefined
+}
+
+/**
+ * All that is kept beside a request (see {@link Itself}): one thing, under a private name that is written here alone. Reading
+ * and adding several under names that one function has made took V8 longer than the rest of serving a visitor.
+ */
+class Request extends Itself {
+  #mounted: Mounted
+
+  constructor(request: object, mounted: Mounted) {
+    super(request)
+    this.#mounted = mounted
+  }
+
+  static mounted(request: object): Mounted | undefined {
+    return #mounted in request ? request.#mounted : undefined
+  }
+
+  static replace(request: object, mounted: Mounted): void {
+    if (#mounted in request) request.#mounted = mounted
+  }
+}
+
+/**
+ * Makes the session of a request known to `sessions.of`, and to guards, which are not told whose sessions they guard.
+ * @param mounted with what was mounted last so far
+ */
+export function mount(request: object, mounted: Mounted): void {
+  // To look again whether there is any costs more than to add it.
+  if (mounted.before === undefined) new Request(request, mounted)
+  else Request.replace(request, mounted)
+}
+
+/** What was mounted on a request last: the others are before it. */
+export function lastMounted(request: object): Mounted | undefined {
+  return Request.mounted(request)
+}
+
+/** What these sessions have for a request, if the adapter has got as far. */
+export function mountedOf(request: object, sessions: object): Mounted | undefined {
+  let mounted = Request.mounted(request)
+  while (mounted !== undefined && mounted.sessions !== sessions) mounted = mounted.before
+  return mounted
+}
