@@ -86,9 +86,9 @@ export type WithUpgrade = (
 export function nodeSessions<Data>(sessions: Sessions<Data>, options: NodeSessionsOptions = {}): WithSession {
   const reader = readerOf(options)
   return (listener) =>
-    async function coatcheckSessions(req, res) {
+    function coatcheckSessions(req, res) {
       const response = res as ServerResponse
-      await handle(sessions, req, options, reader, {
+      return handle(sessions, req, options, reader, {
         cookies: true,
         attach: (keeper) => new ResponseGate(response, keeper),
         run: () => listener(req, res),

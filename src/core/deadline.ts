@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { type Outcome, StoreError } from './errors.ts'
 import type { StoreCall } from './store.ts'
 

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { Latencies, type Latency } from './latency.ts'
 
 export type { Latency }

@@ -39,7 +39,6 @@ class Request extends Itself {
  * @param mounted with what was mounted last so far
  */
 export function mount(request: object, mounted: Mounted): void {
-  // To look again whether there is any costs more than to add it.
   if (mounted.before === undefined) new Request(request, mounted)
   else Request.replace(request, mounted)
 }

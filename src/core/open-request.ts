@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Adoptions } from './adoptions.ts'
 import { SessionEndedError, StoreError } from './errors.ts'
 import type { Operations } from './operations.ts'

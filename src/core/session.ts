@@ -33,8 +33,6 @@ export class Session<Data = Record<string, unknown>> {
   constructor(state: RequestState, logins: Logins) {
     this.#state = state
     this.#logins = logins
-    // `req.session.cart = …`, as with express-session, would be lost without a word: now it is a TypeError.
-    Object.preventExtensions(this)
   }
 
   /**
@@ -256,3 +254,14 @@ export class Session<Data = Record<string, unknown>> {
     }
   }
 }
+
+/**
+ * `req.session.cart = …`, as with express-session, would be lost without a word: so it is a TypeError. Behind all sessions, which is
+ * where such an assignment comes to: it is refused in sloppy mode too, and costs a request nothing.
+ */
+const REFUSE_FIELDS: ProxyHandler<object> = {
+  set(_, name) {
+    throw new TypeError(`A session takes no property of its own: write session.data.${String(name)} instead.`)
+  },
+}
+Object.setPrototypeOf(Session.prototype, new Proxy(Object.prototype, REFUSE_FIELDS))

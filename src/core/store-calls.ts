@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { Breaker } from './breaker.ts'
 import { type Follower, withDeadline } from './deadline.ts'
 import { CoatcheckError, StoreError } from './errors.ts'

@@ -495,4 +495,22 @@ describe('the session of a request object', () => {
     assert.throws(() => createSessions({ store: testStore() }).of(req), { code: 'ERR_MOUNT' })
     await pause(0)
   })
+
+  it('takes no property of its own: as a field it would be lost', async () => {
+    const { sessions } = start()
+    const req = {}
+    await sessions.openRequest(req, undefined)
+    const session = sessions.of(req) as unknown as Record<string, unknown>
+    const refused = {
+      name: 'TypeError',
+      message: 'A session takes no property of its own: write session.data.cart instead.',
+    }
+    assert.throws(() => {
+      session.cart = ['apple']
+    }, refused)
+    const inSloppyMode = new Function('session', "session.cart = ['apple']")
+    assert.throws(() => inSloppyMode(session), refused)
+    assert.equal(session.cart, undefined)
+    assert.deepEqual(sessions.of(req).data, {})
+  })
 })
