@@ -10,6 +10,7 @@ import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
 import { SessionKeeper } from './adapters/session-keeper.ts'
 import { MountError } from './core/errors.ts'
+import { mountedOf } from './core/mounted.ts'
 import type { RequestState } from './core/request-state.ts'
 import type { Sessions } from './core/sessions.ts'
 
@@ -105,10 +106,6 @@ const framework = {
 }
 
 /** Mounted twice: opening the session says so better. */
-function isOurs(sessions: Sessions<unknown>, req: ExpressRequest): boolean {
-  try {
-    return sessions.of(req) === req.session
-  } catch {
-    return false
-  }
+function isOurs(sessions: object, req: ExpressRequest): boolean {
+  return mountedOf(req, sessions)?.session === req.session
 }

@@ -6,9 +6,9 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Context, MiddlewareHandler } from 'hono'
-import { makeAnswerable } from './adapters/hono-errors.ts'
+import { HonoFacts, makeAnswerable } from './adapters/hono-errors.ts'
 import { isEncrypted, type NodeRequest, type NodeResponse } from './adapters/node-http.ts'
-import { RequestFacts, type RequestReader } from './adapters/request-facts.ts'
+import type { RequestReader } from './adapters/request-facts.ts'
 import { ResponseGate } from './adapters/response-gate.ts'
 import { SessionKeeper } from './adapters/session-keeper.ts'
 import { MountError } from './core/errors.ts'
@@ -70,15 +70,12 @@ export function honoSessions<Data, Name extends string = 'session'>(
     secure: secure ?? ((c) => isEncrypted(bindingsOf(c).incoming)),
     touch,
     serveAsVisitor,
-    // Put there before any error handler is asked for an answer. To be told of it there would have to be a setter in its
-    // place, and V8 would make a slow object of the context.
-    failure: (c) => c.error,
     onError,
   }
   makeAnswerable()
   return async function coatcheckSessions(c: Context, next) {
     const { incoming, outgoing } = bindingsOf(c)
-    const client = new RequestFacts(c, reader)
+    const client = new HonoFacts(c, reader)
     let state: RequestState | undefined
     try {
       const opened = sessions.openRequest(c, incoming.headers.cookie, { client })

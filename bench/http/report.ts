@@ -25,15 +25,16 @@ export function reportHttp(result: HttpResult): SuiteReport {
   }
 }
 
-function introduction({ rounds, sessions, seconds, turn, pinned }: HttpResult): string {
+function introduction({ rounds, starts, sessions, seconds, turn, pinned }: HttpResult): string {
   const where = pinned
     ? 'on a processor core of its own; Redis and what sends the requests share the others'
     : 'on whichever core the system gives it'
   return `One Node process, ${where}. 64 keep-alive connections, ${sessions.toLocaleString('en-GB')} sessions of users, all of them begun
 just before; every connection goes through cookies of its own. The applications on one framework run side by side and take
 turns of ${turn} ms, in an order that changes: while one answers, the others are stopped (\`SIGSTOP\`). So a core that is now
-faster and now slower, because others use the machine too, is so for all of them alike. In each of ${rounds} rounds every
-application is measured for ${seconds} s, after all have been warmed up in the same way. All of them answer the same body on the
+faster and now slower, because others use the machine too, is so for all of them alike. What sends the requests never sleeps: else
+an application would pay for waking it. In each of ${rounds} rounds every application is measured for ${seconds} s, after all have
+been warmed up in the same way; each was started ${starts} times, for as many of the rounds each. All of them answer the same body on the
 same routes, with \`NODE_ENV=production\`; the peers have the options that their documentation advises for logins. The numbers
 are medians of the rounds, a ratio is the median of the ratios within each round, processor time is in microseconds a request.
 Of two applications compare the processor time: where requests per second come near what the other processes can send and serve,
@@ -151,11 +152,11 @@ export function requirementsOf(result: HttpResult): Requirement[] {
   const faster = (operation: Operation, ours: string, theirs: string, least: number, what: string): Requirement => {
     const ratio = medianRatio(of(ours, operation, 'perSecond'), of(theirs, operation, 'perSecond'))
     const must = least === 1 ? 'not slower' : `at least ${least} times the requests/s`
-    return { what, must, reached: times(ratio), met: ratio >= least }
+    return { what, must, reached: times(ratio, least), met: ratio >= least }
   }
   const cheaper = (operation: Operation, ours: string, theirs: string, most: number, what: string): Requirement => {
     const ratio = medianRatio(of(ours, operation, 'nodeCpu'), of(theirs, operation, 'nodeCpu'))
-    return { what, must: `at most ${most} times the CPU of Node`, reached: times(ratio), met: ratio <= most }
+    return { what, must: `at most ${most} times the CPU of Node`, reached: times(ratio, most), met: ratio <= most }
   }
   const commands = (operation: Operation, expected: number): Requirement => {
     const counted = ['express', 'fastify', 'hono', 'node'].map(
@@ -191,6 +192,7 @@ export function requirementsOf(result: HttpResult): Requirement[] {
   ]
 }
 
-function times(ratio: number): string {
-  return `${ratio.toFixed(2)} times`
+/** @param bound what it must be at least or at most: where it is so near that two decimals do not tell, three do */
+function times(ratio: number, bound?: number): string {
+  return `${ratio.toFixed(ratio.toFixed(2) === bound?.toFixed(2) ? 3 : 2)} times`
 }

@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import { isDestroyed, streamOf } from './http2.ts'
-import { override } from './override.ts'
 
 /** What carries one response at a time: a connection, or in http2 a stream of it. */
 type Carrier = Socket | ServerHttp2Stream
@@ -58,10 +57,11 @@ function destroySoon(socket: Carrier): void {
 }
 
 function begin(socket: Deferrable, res: ServerResponse): Deferral {
-  const isTaken = Object.hasOwn(socket, 'destroy') && socket.destroy !== destroy
-  const restore = isTaken ? override(socket, { destroy: { value: destroy } }) : undefined
-  // It stays: a connection that it is put on and taken from with each request is slow for the rest of its life.
-  if (!isTaken) socket.destroy = destroy as Carrier['destroy']
+  const before = socket.destroy
+  const isTaken = Object.hasOwn(socket, 'destroy') && before !== destroy
+  const restore = isTaken ? () => (socket.destroy = before) : undefined
+  // If nobody else had one there, it stays: a connection that it is put on and taken from with each request is slow for good.
+  socket.destroy = destroy as Carrier['destroy']
   const deferral: Deferral = { holders: 0, asked: undefined, res, restore }
   socket[DEFERRAL] = deferral
   return deferral

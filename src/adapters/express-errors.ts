@@ -4,7 +4,7 @@ type Next = (error?: unknown) => void
 type Request = object & { next?: Next }
 
 /** One layer of Express's router: Express 4 calls its methods `handle_request` and `handle_error`. */
-type Layer = Record<string, unknown>
+type Layer = Record<string | symbol, unknown>
 type HandleRequest = (req: Request, res: unknown, next: Next) => unknown
 type HandleError = (error: unknown, req: Request, res: unknown, next: Next) => unknown
 
@@ -21,7 +21,6 @@ export class Watch {
 }
 
 const watchedApps = new WeakSet<ExpressApp>()
-const watchedLayers = new WeakSet<object>()
 const watchful: unique symbol = Symbol('coatcheck')
 
 /**
@@ -41,17 +40,16 @@ export function observeFailures({ app }: { app?: ExpressApp }): void {
 }
 
 function watchLayers(prototype: Layer): void {
-  if (watchedLayers.has(prototype)) return
-  watchedLayers.add(prototype)
+  if (watchful in prototype) return
+  prototype[watchful] = true
   for (const method of ['handleRequest', 'handle_request']) {
     wrap<HandleRequest>(prototype, method, (original) => {
       return function (this: unknown, req, res, next) {
-        if (isWatched(req)) {
-          const telling = watched(req, next)
+        if (lastMounted(req) !== undefined) {
+          const told = next
+          next = watched(req, next)
           // Express's own methods fail through this one: res.render, res.sendFile.
-          if (req.next === next) req.next = telling
-          else if (req.next !== undefined) req.next = watched(req, req.next) // guard: Express's own failures
-          next = telling
+          if (req.next !== undefined) req.next = req.next === told ? next : watched(req, req.next) // guard: Express's own failures
         }
         return original.call(this, req, res, next)
       }
@@ -70,12 +68,6 @@ function watchLayers(prototype: Layer): void {
 
 function wrap<Method>(prototype: Layer, name: string, around: (original: Method) => Method): void {
   if (typeof prototype[name] === 'function') prototype[name] = around(prototype[name] as Method)
-}
-
-function isWatched(req: object): boolean {
-  let mounted = lastMounted(req)
-  while (mounted !== undefined && !(mounted.note instanceof Watch)) mounted = mounted.before
-  return mounted !== undefined
 }
 
 function watched(req: object, next: Next & { [watchful]?: true }): Next {

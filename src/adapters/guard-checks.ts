@@ -20,7 +20,11 @@ type RolesAnd<Options> = readonly [string, ...string[]] | readonly [string, ...s
 
 /** What a guard decides by the user of a session. */
 export function check<Data>({ sessions }: Whose<Data>, decide: (subject: guards.Subject) => guards.Decision): Check {
-  return (req) => decide(guardedOf(req, sessions).subject())
+  return (req) => {
+    const { session, now } = guardedOf(req, sessions)
+    const { userId, roles, authenticatedAt } = session
+    return decide({ userId, roles, authenticatedAt, now })
+  }
 }
 
 /** @throws ConfigError */

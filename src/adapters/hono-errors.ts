@@ -1,5 +1,31 @@
+import type { Context } from 'hono'
 import { CoatcheckError } from '../core/errors.ts'
 import { refusalOf } from './failure-answer.ts'
+import { RequestFacts, type RequestReader } from './request-facts.ts'
+
+/**
+ * One request to Hono, which tells nobody of a failure but puts it into `c.error` before it asks any error handler for an answer. So
+ * whoever comes to the session looks there. To be told of it there would have to be a setter in its place, and V8 would make a slow
+ * object of the context.
+ */
+export class HonoFacts extends RequestFacts<Context> {
+  readonly #context: Context
+  #failure: unknown
+
+  constructor(context: Context, reader: RequestReader<Context>) {
+    super(context, reader)
+    this.#context = context
+    this.#failure = context.error
+  }
+
+  /** Once for each failure: an error handler may change the session and then throw the same error on. */
+  hasFailed(): boolean {
+    const failure = this.#context.error
+    if (failure === undefined || failure === this.#failure) return false
+    this.#failure = failure
+    return true
+  }
+}
 
 /** What Hono's own error handler asks of errors: it answers 500 to all that do not have it. */
 const ANSWER: PropertyDescriptor = {

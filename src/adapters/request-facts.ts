@@ -12,8 +12,6 @@ export interface RequestReader<Request> {
   touch?: ((request: Request) => boolean) | undefined
   /** Whether it is served as a visitor's if the store fails as its session is read. */
   serveAsVisitor?: ((request: Request) => boolean) | undefined
-  /** With what it has failed so far, if it has: for frameworks that tell nobody as it fails. */
-  failure?(request: Request): unknown
   /** Told of errors that no handler can see any more. */
   onError?: ((error: unknown, request: Request) => void) | undefined
 }
@@ -22,12 +20,10 @@ export interface RequestReader<Request> {
 export class RequestFacts<Request> implements Client {
   readonly #request: Request
   readonly #reader: RequestReader<Request>
-  #failure: unknown
 
   constructor(request: Request, reader: RequestReader<Request>) {
     this.#request = request
     this.#reader = reader
-    this.#failure = reader.failure?.(request)
   }
 
   userAgent(): string | undefined {
@@ -58,16 +54,7 @@ export class RequestFacts<Request> implements Client {
   }
 
   serveAsVisitor(): boolean {
-    const { serveAsVisitor } = this.#reader
-    return serveAsVisitor?.(this.#request) === true
-  }
-
-  /** Once for each failure: an error handler may change the session and then throw the same error on. */
-  hasFailed(): boolean {
-    const failure = this.#reader.failure?.(this.#request)
-    if (failure === undefined || failure === this.#failure) return false
-    this.#failure = failure
-    return true
+    return this.#reader.serveAsVisitor?.(this.#request) === true
   }
 
   onError(error: unknown): void {

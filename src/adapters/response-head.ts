@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import { createBeside } from '../core/beside.ts'
 import { isObject } from '../core/kinds.ts'
 import { streamOf } from './http2.ts'
 
@@ -50,22 +49,24 @@ export function nodeError(Kind: ErrorConstructor, code: string, message: string)
   return Object.assign(new Kind(message), { code })
 }
 
-/** The session cookies that a response carries; there are two when two sets of sessions serve one request. */
-const sessionCookies = createBeside<string[]>()
+/** Under which a response has the session cookies that it carries; there are two when two sets of sessions serve one request. */
+const COOKIES: unique symbol = Symbol('coatcheck')
+
+type Carrying = ServerResponse & { [COOKIES]?: string[] }
 
 /** Adds a session cookie beside the cookies of the application. */
-export function addSessionCookie(res: ServerResponse, cookie: string): void {
-  sessionCookies.set(res, [...(sessionCookies.get(res) ?? []), cookie])
+export function addSessionCookie(res: Carrying, cookie: string): void {
+  res[COOKIES] = [...(res[COOKIES] ?? []), cookie]
   res.appendHeader('Set-Cookie', cookie)
 }
 
 /** Begins the head anew: nothing of it stays but the session cookies, which say what has happened in a store. */
-export function replaceHead(res: ServerResponse, status: number, headers: Record<string, string | number>): void {
+export function replaceHead(res: Carrying, status: number, headers: Record<string, string | number>): void {
   for (const name of res.getHeaderNames()) res.removeHeader(name) // guard: nothing of the old head
   res.statusCode = status
   setMessage(res, '')
   setHeaders(res, headers)
-  for (const cookie of sessionCookies.get(res) ?? []) res.appendHeader('Set-Cookie', cookie) // guard: session cookies stay
+  for (const cookie of res[COOKIES] ?? []) res.appendHeader('Set-Cookie', cookie) // guard: session cookies stay
 }
 
 /** Status and message stay what they are. Returns how to put them back. */

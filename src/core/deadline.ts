@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import { type Outcome, StoreError } from './errors.ts'
 import type { StoreCall } from './store.ts'
 
@@ -90,7 +89,7 @@ export class Call implements StoreCall {
   #expired = false
   #controller: AbortController | undefined
 
-  constructor(ms: number, sentAt = performance.now()) {
+  constructor(ms: number, sentAt: number = performance.now()) {
     this.#end = sentAt + ms
   }
 

@@ -114,7 +114,7 @@ export class HeadersSentError extends CoatcheckError {
   constructor() {
     super(
       'ERR_HEADERS_SENT',
-      'The response has begun, so no session can be started, rotated or logged out any more. Do it before the first write.',
+      'The response has begun: no session can begin, rotate or log out any more. Do it before the first write.',
     )
   }
 }

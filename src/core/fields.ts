@@ -70,7 +70,7 @@ export function checkSizes(fields: Iterable<readonly [field: string, text: strin
     throw new FieldError(
       'ERR_FIELD_TOO_LARGE',
       field,
-      `The field '${field}' holds more than ${most} bytes, the limit (maxValueBytes). Keep large things elsewhere, and what leads to them here.`,
+      `The field '${field}' holds more than ${most} bytes, the limit (maxValueBytes). Keep large things elsewhere and their keys here.`,
     )
   }
 }

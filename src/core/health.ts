@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import { Latencies, type Latency } from './latency.ts'
 
 export type { Latency }

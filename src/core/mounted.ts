@@ -29,24 +29,21 @@ class Request extends Itself {
     return #mounted in request ? request.#mounted : undefined
   }
 
-  static replace(request: object, mounted: Mounted): void {
-    if (#mounted in request) request.#mounted = mounted
+  static mount(request: object, mounted: Mounted): void {
+    // To look for it again costs more than to add it.
+    if (mounted.before === undefined) new Request(request, mounted)
+    else (request as Request).#mounted = mounted
   }
 }
 
 /**
- * Makes the session of a request known to `sessions.of`, and to guards, which are not told whose sessions they guard.
- * @param mounted with what was mounted last so far
+ * Makes the session of a request known to `sessions.of`, and to guards, which are not told whose sessions they guard. With what was
+ * mounted last so far in `before`.
  */
-export function mount(request: object, mounted: Mounted): void {
-  if (mounted.before === undefined) new Request(request, mounted)
-  else Request.replace(request, mounted)
-}
+export const mount: (request: object, mounted: Mounted) => void = Request.mount
 
 /** What was mounted on a request last: the others are before it. */
-export function lastMounted(request: object): Mounted | undefined {
-  return Request.mounted(request)
-}
+export const lastMounted: (request: object) => Mounted | undefined = Request.mounted
 
 /** What these sessions have for a request, if the adapter has got as far. */
 export function mountedOf(request: object, sessions: object): Mounted | undefined {

@@ -1,10 +1,12 @@
-import { performance } from 'node:perf_hooks'
 import type { Adoptions } from './adoptions.ts'
 import { SessionEndedError, StoreError } from './errors.ts'
 import type { Operations } from './operations.ts'
-import { type Client, type Opened, RequestState, UNKNOWN_CLIENT } from './request-state.ts'
+import { type Arrival, type Client, RequestState, UNKNOWN_CLIENT } from './request-state.ts'
 import { idOfToken, type Token } from './token.ts'
 import { warnLater } from './warn.ts'
+
+/** Looked up once: as a global it is asked for anew each time. */
+const clock = performance
 
 /** What an adapter tells of a request. */
 export interface OpenOptions {
@@ -29,7 +31,7 @@ export function openRequest(
   const asked = {
     client,
     cookies,
-    arrivedAt: performance.now(),
+    arrivedAt: clock.now(),
     headSent: !cookies,
     endOld: adoptions === null ? undefined : () => adoptions.end(cookieHeader),
   }
@@ -38,10 +40,8 @@ export function openRequest(
   return open(operations, token, cookieHeader, asked, adoptions)
 }
 
-interface Asked extends Opened {
-  readonly client: Client
+interface Asked extends Arrival {
   readonly cookies: boolean
-  readonly arrivedAt: number
 }
 
 async function open(
@@ -59,28 +59,28 @@ async function open(
       if (adopted !== null) {
         const { issue } = adopted
         const how = issue === null ? { superseded: true } : { begun: issue }
-        return new RequestState(operations, adopted.record, { ...asked, ...how })
+        return new RequestState(operations, adopted.record, asked, how)
       }
     }
     if (token === null) return new RequestState(operations, null, asked)
     const superseded = record !== null && record.id !== id
-    const state = new RequestState(operations, record, { ...asked, ended: record === null, superseded })
+    const state = new RequestState(operations, record, asked, { ended: record === null, superseded })
     if (!asked.cookies) return state // guard: no cookie for the new token
     // A rotation extends the session.
     if (!operations.rotationIsDue(record) || asked.client.isActive?.() === false) return state
     return await rotated(state, asked)
   } catch (error) {
     if (!(error instanceof StoreError) || asked.client.serveAsVisitor?.() !== true) throw error
-    return new RequestState(operations, null, { ...asked, failure: error })
+    return new RequestState(operations, null, asked, { failure: error })
   }
 }
 
-async function rotated(state: RequestState, asked: Opened): Promise<RequestState> {
+async function rotated(state: RequestState, asked: Arrival): Promise<RequestState> {
   try {
     await state.rotate('periodic')
     return state
   } catch (error) {
-    if (error instanceof SessionEndedError) return new RequestState(state.operations, null, { ...asked, ended: true })
+    if (error instanceof SessionEndedError) return new RequestState(state.operations, null, asked, { ended: true })
     if (!(error instanceof StoreError)) throw error
     // As with a touch: what was read can be served.
     warnLater(({ warnOfRotation }) => warnOfRotation(error))

@@ -62,8 +62,8 @@ type Renewal = Pick<Rotation, 'note' | 'renew' | 'set' | 'remove'>
  * successor, the wait for a login in progress. What requests and the API without a request have in common.
  */
 export class Operations {
-  readonly settings: Settings
-  readonly events: Events
+  readonly #settings: Settings
+  readonly #events: Events
   readonly requests: RequestCounts
   readonly calls: StoreCalls
   readonly #store: SessionStore
@@ -72,13 +72,21 @@ export class Operations {
   readonly #touching = new Map<string, Promise<number | null>>()
 
   constructor(settings: Settings, events: Events = new Events(settings.store)) {
-    this.settings = settings
-    this.events = events
+    this.#settings = settings
+    this.#events = events
     this.#store = settings.store
     this.#reuseNote = events.note('reuse', 'reuse')
     this.requests = new RequestCounts(Math.max(1000, settings.touch.longest))
     this.calls = new StoreCalls(settings.store, settings.storeTimeout)
     this.#updates = new FieldUpdates(this.#compareAndSet, this.calls, settings)
+  }
+
+  get settings(): Settings {
+    return this.#settings
+  }
+
+  get events(): Events {
+    return this.#events
   }
 
   /** @param byToken whether somebody came with a token that leads here, so that its use after a rotation is noticed */
@@ -109,7 +117,7 @@ export class Operations {
    */
   touchIsDue(
     { id, lastAccessedAt, idleTimeout }: Omit<SeenRef, 'userId'>,
-    touch: TouchRule = this.settings.touch,
+    touch: TouchRule = this.#settings.touch,
   ): boolean {
     const now = this.#store.now(id)
     return now === null || now - lastAccessedAt >= touchEvery({ touch }, idleTimeout)
@@ -117,12 +125,12 @@ export class Operations {
 
   /** Whether the store is to be told at once of requests that no write has told it of: the count is exact then. */
   countIsDue({ id, idleTimeout }: SessionRecord): boolean {
-    return touchEvery(this.settings, idleTimeout) === 0 && this.requests.of(id) > 0
+    return touchEvery(this.#settings, idleTimeout) === 0 && this.requests.of(id) > 0
   }
 
   /** Whether a session is due for a new token. */
   rotationIsDue(record: SessionRecord | null): boolean {
-    const { rotateEvery, store } = this.settings
+    const { rotateEvery, store } = this.#settings
     if (record === null || rotateEvery === null) return false
     const now = store.now(record.id)
     return now !== null && now - Number(record.fields.get('_rotated_at') ?? record.createdAt) >= rotateEvery
@@ -136,7 +144,7 @@ export class Operations {
   touchSoftly(record: SessionRecord): Promise<number | null> {
     const running = this.#touching.get(record.id)
     if (running !== undefined) return running
-    const every = touchEvery(this.settings, record.idleTimeout)
+    const every = touchEvery(this.#settings, record.idleTimeout)
     // Those that are being read just now are counted with it.
     const touch = nextTurn()
       .then(() => this.#touch(record, every))
@@ -167,9 +175,9 @@ export class Operations {
   async commit(
     ref: SessionRef | SeenRef,
     changes: Changes,
-    touch: TouchRule = this.settings.touch,
+    touch: TouchRule = this.#settings.touch,
   ): Promise<Committed & { id: string }> {
-    const { store, maxValueBytes } = this.settings
+    const { store, maxValueBytes } = this.#settings
     checkSizes(changes.set, maxValueBytes) // guard: value size
     const commit = (requests: number, call: StoreCall) =>
       follow<Ok<Committed> | IncrementRefused>(ref, call, (at) =>
@@ -230,22 +238,22 @@ export class Operations {
    * @throws SessionEndedError when the id is remembered as over; what {@link Operations.create} throws
    */
   async createAs(id: string, session: CreateSession, late?: () => void): Promise<Created> {
-    const { store, maxPerUser, maxValueBytes } = this.settings
+    const { store, maxPerUser, maxValueBytes } = this.#settings
     const { userId, note } = session
     checkSizes(session.fields, maxValueBytes) // guard: value size
     const create = (call: StoreCall) => unlessDone(store.create({ ...session, id, maxPerUser }, call), late)
     const reply = await this.calls.run('create', create, late)
     if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
     if (reply.status !== 'ok') {
-      this.events.tellOf(this.events.note('refused', reply.status === 'full' ? 'limit' : 'revoked'), null, userId)
+      this.#events.tellOf(this.#events.note('refused', reply.status === 'full' ? 'limit' : 'revoked'), null, userId)
       throw reply.status === 'full' ? new UserLimitError(maxPerUser.limit) : new LoginRevokedError()
     }
     const { now, existed, evicted, replaced } = reply
     if (existed) return reply
-    this.events.tellOf(note, id, userId, now)
+    this.#events.tellOf(note, id, userId, now)
     const ended = { ...note, previous: null }
-    for (const old of evicted) this.events.tellOf({ ...ended, type: 'evicted', cause: 'limit' }, old, userId, now)
-    for (const old of replaced) this.events.tellOf({ ...ended, type: 'revoked', cause: 'device' }, old, userId, now)
+    for (const old of evicted) this.#events.tellOf({ ...ended, type: 'evicted', cause: 'limit' }, old, userId, now)
+    for (const old of replaced) this.#events.tellOf({ ...ended, type: 'revoked', cause: 'device' }, old, userId, now)
     return reply
   }
 
@@ -256,7 +264,7 @@ export class Operations {
    * @throws SessionEndedError, StoreError
    */
   rotate(ref: SessionRef, cause = 'rotate'): Promise<{ id: string; token: Token | null; lastAccessedAt: number }> {
-    const { store, rotationGrace: grace, reuseWindow } = this.settings
+    const { store, rotationGrace: grace, reuseWindow } = this.#settings
     const token = newTokenBeside(ref.id)
     const id = idOfToken(token)
     const rotation = {
@@ -265,13 +273,13 @@ export class Operations {
       renew: null,
       set: new Map(),
       remove: [],
-      note: this.events.note('rotated', cause, ref.userId, ref.id),
+      note: this.#events.note('rotated', cause, ref.userId, ref.id),
     }
     return this.call('rotate', async (call) => {
       const reply = await unsealed<Ok<Accessed>>(call, () => store.rotate(ref, id, rotation, call))
       if (reply.status === 'ok') {
         this.#moved(ref.id, id)
-        this.events.tellOf(rotation.note, id, ref.userId, reply.lastAccessedAt)
+        this.#events.tellOf(rotation.note, id, ref.userId, reply.lastAccessedAt)
         return { id, token, lastAccessedAt: reply.lastAccessedAt }
       }
       // The successor may have been rotated again, or have ended.
@@ -286,7 +294,7 @@ export class Operations {
    * @returns the session as it is now; `null` if it has ended
    */
   async replaceToken(record: SessionRecord, renewal: Renewal): Promise<Started | null> {
-    const { store, reuseWindow } = this.settings
+    const { store, reuseWindow } = this.#settings
     const token = newTokenBeside(record.id)
     const id = idOfToken(token)
     const { renew, set, remove } = renewal
@@ -301,7 +309,7 @@ export class Operations {
     if (reply.status === 'ended') return null
     const now = reply.lastAccessedAt
     this.#moved(previous, id)
-    this.events.tellOf(note({ id: previous, userId: record.userId }), id, record.userId, now)
+    this.#events.tellOf(note({ id: previous, userId: record.userId }), id, record.userId, now)
     const fields = new Map([...record.fields, ...set])
     for (const field of remove) fields.delete(field)
     const times = renew && { createdAt: now, idleTimeout: renew.idleTimeout, deadline: now + renew.lifetime }
@@ -329,7 +337,7 @@ export class Operations {
   /** Ends a sealed session. @returns `false` if the seal has not held: then nothing was done */
   async release(ref: SessionRef, by: string, note: Note): Promise<boolean> {
     const { status } = await this.call('release', (call) => this.#store.release(ref, by, null, note, call))
-    if (status === 'ok') this.events.tellOf(note, ref.id, ref.userId, null)
+    if (status === 'ok') this.#events.tellOf(note, ref.id, ref.userId, null)
     return status !== 'lapsed'
   }
 
@@ -345,7 +353,7 @@ export class Operations {
     )
     this.requests.take(ref.id)
     if (reply.status !== 'ok') return false
-    this.events.tellOf(note, id, reply.userId, reply.now)
+    this.#events.tellOf(note, id, reply.userId, reply.now)
     return true
   }
 
@@ -361,7 +369,7 @@ export class Operations {
   /** Waits for the touches on their way, then closes the store. */
   async close(): Promise<void> {
     while (this.#touching.size > 0) await Promise.all(this.#touching.values())
-    this.events.close()
+    this.#events.close()
     this.calls.close()
     await this.#store.close()
   }
@@ -384,7 +392,7 @@ export class Operations {
   async #touch(ref: SessionRef, every: number): Promise<Ok<Accessed> | Ended> {
     const { reply } = await this.#counting(ref.id, 0, (requests) =>
       this.call('touch', (call) =>
-        follow<Ok<Accessed>>(ref, call, (at) => this.settings.store.touch(at, every, requests, call)),
+        follow<Ok<Accessed>>(ref, call, (at) => this.#settings.store.touch(at, every, requests, call)),
       ),
     )
     return reply
@@ -403,7 +411,7 @@ export class Operations {
 
   /** Ends a session whose token nobody has received. */
   #endUnheard({ id, userId }: SessionRef): void {
-    this.destroy({ id, userId }, this.events.note('destroyed', 'timeout')).catch(endsByItself)
+    this.destroy({ id, userId }, this.#events.note('destroyed', 'timeout')).catch(endsByItself)
   }
 
   /** A session has another id: what was counted goes with it. */
@@ -416,7 +424,7 @@ export class Operations {
     while (true) {
       const text = next(current)
       const { reply } = await follow<Ok<Accessed> | Conflict>(ref, call, (at) =>
-        this.#store.update(at, field, current, text, this.settings.touch, call),
+        this.#store.update(at, field, current, text, this.#settings.touch, call),
       )
       if (reply.status === 'ok') return
       if (reply.status === 'ended') throw new SessionEndedError() // guard: ended
@@ -428,8 +436,9 @@ export class Operations {
   /** A token was used whose grace is over: tells of it, and ends the session that it once led to if that is configured. */
   async #reused(successor: string): Promise<void> {
     const record = await this.trace(successor)
-    this.events.tellOf(this.#reuseNote, successor, record?.userId ?? null, null)
-    if (this.settings.revokeOnReuse && record !== null) await this.destroy(record, this.events.note('revoked', 'reuse'))
+    this.#events.tellOf(this.#reuseNote, successor, record?.userId ?? null, null)
+    if (this.#settings.revokeOnReuse && record !== null)
+      await this.destroy(record, this.#events.note('revoked', 'reuse'))
   }
 }
 

@@ -132,7 +132,7 @@ function wholeNumber(option: number, name: string): number {
 
 function userLimit(option: SessionsOptions['maxPerUser'] = {}): UserLimit {
   const given = typeof option === 'number' ? { limit: option } : option
-  must(isObject(given), "maxPerUser must be a number, or an object as in { limit: 5, whenFull: 'refuse' }.")
+  must(isObject(given), "maxPerUser must be a number, or such as { limit: 5, whenFull: 'refuse' }.")
   const { limit = 100, whenFull = 'evict-oldest' } = given
   must(['evict-oldest', 'refuse'].includes(whenFull), "maxPerUser.whenFull must be 'evict-oldest' or 'refuse'.")
   return { limit: wholeNumber(limit, 'maxPerUser'), whenFull }

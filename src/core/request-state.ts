@@ -29,19 +29,24 @@ export interface Client {
 /** Nobody that anything is known of. */
 export const UNKNOWN_CLIENT: Client = { userAgent: () => undefined, address: () => undefined }
 
-/** What is told of a request as it is opened. */
+/** What is known of a request as it comes. */
+export interface Arrival {
+  readonly client: Client
+  /** When it came, by `performance.now()`. */
+  readonly arrivedAt: number
+  readonly headSent: boolean
+  /** Ends the session that the request's other cookie, of another library, may lead to. */
+  readonly endOld: (() => Promise<void>) | undefined
+}
+
+/** What has come of it as its session was read. */
 export interface Opened {
   readonly ended?: boolean
   readonly superseded?: boolean
   /** The token of the session, if it has begun with this request. */
   readonly begun?: Token
-  readonly client?: Client
-  readonly arrivedAt?: number
-  readonly headSent?: boolean
   /** Why the session could not be read, of a request that is served as a visitor's all the same. */
   readonly failure?: StoreError | null
-  /** Ends the session that the request's other cookie, of another library, may lead to. */
-  readonly endOld?: (() => Promise<void>) | undefined
 }
 
 /**
@@ -49,9 +54,8 @@ export interface Opened {
  * object that applications use and the adapters both work on this.
  */
 export class RequestState {
-  readonly operations: Operations
-  /** The stored session, as far as this request knows it; `null` while there is none. */
-  record: SessionRecord | null
+  readonly #operations: Operations
+  #record: SessionRecord | null
   /** The request came with a token whose session does not exist (any more). */
   readonly ended: boolean
   readonly client: Client
@@ -79,19 +83,11 @@ export class RequestState {
   constructor(
     operations: Operations,
     record: SessionRecord | null,
-    {
-      ended = false,
-      superseded = false,
-      begun,
-      client = UNKNOWN_CLIENT,
-      arrivedAt = performance.now(),
-      headSent = false,
-      failure = null,
-      endOld,
-    }: Opened = {},
+    { client, arrivedAt, headSent, endOld }: Arrival,
+    { ended = false, superseded = false, begun, failure = null }: Opened = {},
   ) {
-    this.operations = operations
-    this.record = record
+    this.#operations = operations
+    this.#record = record
     this.ended = ended
     this.#cookie = begun === undefined ? null : { issue: begun }
     this.#counted = begun !== undefined
@@ -103,6 +99,15 @@ export class RequestState {
     this.headSent = headSent
     this.failure = failure
     this.#endOld = endOld
+  }
+
+  get operations(): Operations {
+    return this.#operations
+  }
+
+  /** The stored session, as far as this request knows it; `null` while there is none. */
+  get record(): SessionRecord | null {
+    return this.#record
   }
 
   /** The session data. Decoded on first use, so that a request that does not look pays nothing. */
@@ -118,19 +123,19 @@ export class RequestState {
 
   /** How many requests have come with this session, this one included: as it was when this one came. */
   get requestCount(): number {
-    return this.record === null ? 0 : this.#before + 1
+    return this.#record === null ? 0 : this.#before + 1
   }
 
   /** Counts this request, once, with the next touch or commit of its session that tells the store of it. */
   count(): void {
-    if (this.#counted || this.record === null) return
+    if (this.#counted || this.#record === null) return
     this.#counted = true
-    this.operations.requests.add(this.record.id)
+    this.#operations.requests.add(this.#record.id)
   }
 
   get idleTimeout(): number {
     this.#noticeFailure()
-    return this.#idleTimeout ?? this.record?.idleTimeout ?? this.operations.settings.idleTimeout
+    return this.#idleTimeout ?? this.#record?.idleTimeout ?? this.#operations.settings.idleTimeout
   }
 
   /** What the next commit would write, or `null`. Throws FieldError or DataError for what cannot be stored. */
@@ -140,7 +145,7 @@ export class RequestState {
     if (this.#wroteUnread) return { ...NO_CHANGES, ...changes } // guard: write to what was not read
     if (this.#idleTimeout === null && !changes?.set.size && !changes?.remove.length) return null
     // An idle timeout alone begins no session: there is nothing to keep.
-    if (this.record === null && !changes?.set.size && this.failure === null) return null
+    if (this.#record === null && !changes?.set.size && this.failure === null) return null
     return { ...NO_CHANGES, ...changes, idleTimeout: this.#idleTimeout }
   }
 
@@ -148,21 +153,21 @@ export class RequestState {
   async commit(changes: Changes | null = this.pending()): Promise<void> {
     if (changes === null) return
     this.mustBeRead()
-    if (this.record === null && this.#creating === null) {
+    if (this.#record === null && this.#creating === null) {
       await this.#create(changes.set)
       this.#view?.committed(changes)
       return
     }
     await this.#creating
-    if (this.record === null) throw new SessionEndedError() // guard: ended
+    if (this.#record === null) throw new SessionEndedError() // guard: ended
     this.count()
-    const { id, lastAccessedAt } = await this.operations.commit(this.record, changes)
+    const { id, lastAccessedAt } = await this.#operations.commit(this.#record, changes)
     // Logged out meanwhile: what this request holds now belongs to no session yet.
-    if (this.record === null) return // guard: logged out meanwhile
+    if (this.#record === null) return // guard: logged out meanwhile
     const { set, remove, idleTimeout } = changes
     this.#view?.committed({ set, remove })
     if (idleTimeout === this.#idleTimeout) this.#idleTimeout = null
-    const fields = new Map(this.record.fields)
+    const fields = new Map(this.#record.fields)
     for (const [field, text] of set) fields.set(field, text)
     for (const field of remove) fields.delete(field)
     this.#accessed({ id, lastAccessedAt, fields, ...(idleTimeout !== null && { idleTimeout }) })
@@ -173,16 +178,15 @@ export class RequestState {
     checkField(field) // guard: field name
     checkIncrement(by)
     this.mustBeRead()
-    this.#noticeFailure()
     this.#refuseUncommitted(field) // guard: uncommitted field
-    if (this.record === null && this.#creating === null) {
+    if (this.#record === null && this.#creating === null) {
       await this.#createWith(field, String(by))
       return by
     }
     await this.#creating
     const record = this.#begun()
     this.count()
-    const { id, lastAccessedAt, increments } = await this.operations.commit(record, {
+    const { id, lastAccessedAt, increments } = await this.#operations.commit(record, {
       ...NO_CHANGES,
       increments: [[field, by]],
     })
@@ -196,16 +200,15 @@ export class RequestState {
   async update(field: string, change: (current: unknown) => unknown): Promise<unknown> {
     checkField(field) // guard: field name
     this.mustBeRead()
-    this.#noticeFailure()
     this.#refuseUncommitted(field) // guard: uncommitted field
-    if (this.record === null && this.#creating === null) {
+    if (this.#record === null && this.#creating === null) {
       const value = change(undefined)
-      if (value !== undefined) await this.#createWith(field, encodeField(field, value, this.operations.settings))
+      if (value !== undefined) await this.#createWith(field, encodeField(field, value, this.#operations.settings))
       return value
     }
     await this.#creating
     const record = this.#begun()
-    const text = await this.operations.update(record, field, record.fields.get(field) ?? null, change)
+    const text = await this.#operations.update(record, field, record.fields.get(field) ?? null, change)
     this.#stored(field, text)
     // A field that is gone may still have an inherited namesake, such as `constructor`.
     return text === null ? undefined : this.#written(field, text)
@@ -219,8 +222,8 @@ export class RequestState {
   /** Gives the session a new token, which the response hands out. */
   async rotate(cause?: string): Promise<void> {
     this.#ready()
-    if (this.record === null || this.#superseded) return // guard: superseded
-    const { id, token, lastAccessedAt } = await this.operations.rotate(this.record, cause)
+    if (this.#record === null || this.#superseded) return // guard: superseded
+    const { id, token, lastAccessedAt } = await this.#operations.rotate(this.#record, cause)
     this.#accessed({ id, lastAccessedAt })
     this.#superseded = token === null
     if (token !== null) this.#cookie = { issue: token }
@@ -233,7 +236,7 @@ export class RequestState {
     await this.#creating
     this.count()
     const changes = this.#view?.changes() ?? UNCHANGED
-    const before = this.record
+    const before = this.#record
     const started = await logins.login(before, { ...request, changes, begun: this.#arrivedAt })
     this.#goOn(started)
     this.#counted = true
@@ -249,8 +252,8 @@ export class RequestState {
     this.#ready()
     await this.#creating
     const record = this.#begun()
-    const started = await this.operations.replaceToken(record, {
-      note: this.operations.events.note('rotated', 'roles', record.userId),
+    const started = await this.#operations.replaceToken(record, {
+      note: this.#operations.events.note('rotated', 'roles', record.userId),
       renew: null,
       set: new Map(roles === null ? [] : [['roles', roles]]),
       remove: roles === null ? ['roles'] : [],
@@ -264,10 +267,10 @@ export class RequestState {
     this.#ready()
     await this.#creating
     const record = this.forget()
-    const note = this.operations.events.note('destroyed', 'logout', record?.userId)
+    const note = this.#operations.events.note('destroyed', 'logout', record?.userId)
     // Else the next request would adopt it: logged in again.
     const old = this.#endOld?.()
-    await Promise.all([old, record && this.operations.destroy(record, note)])
+    await Promise.all([old, record && this.#operations.destroy(record, note)])
   }
 
   /** The request itself has logged its user out everywhere: what it begins from now on comes after that. */
@@ -277,8 +280,8 @@ export class RequestState {
 
   /** The session is over, and the response takes the cookie away. @returns what it was */
   forget(): SessionRecord | null {
-    const { record } = this
-    this.record = null
+    const record = this.#record
+    this.#record = null
     this.discard()
     this.#creating = null
     this.#superseded = false
@@ -299,10 +302,10 @@ export class RequestState {
     const cookie = this.#cookie
     this.#cookie = null
     if (cookie === null) return null
-    const jar = this.operations.settings.cookie
+    const jar = this.#operations.settings.cookie
     if (cookie === 'clear') return jar.clear()
-    const remaining = this.record && this.record.deadline - this.record.lastAccessedAt
-    return jar.issue(cookie.issue, remaining, isRemembered(this.record))
+    const remaining = this.#record && this.#record.deadline - this.#record.lastAccessedAt
+    return jar.issue(cookie.issue, remaining, isRemembered(this.#record))
   }
 
   /** Whether the response owes a cookie. */
@@ -318,20 +321,20 @@ export class RequestState {
 
   /** @throws SessionEndedError */
   #begun(): SessionRecord {
-    if (this.record === null) throw new SessionEndedError() // guard: ended
-    return this.record
+    if (this.#record === null) throw new SessionEndedError() // guard: ended
+    return this.#record
   }
 
   /** The session goes on with another token, or another one in its place. */
   #goOn({ record, token }: Started): void {
-    this.record = record
+    this.#record = record
     this.#superseded = false
     this.#cookie = { issue: token }
   }
 
   #viewed(): SessionData {
     if (this.#view === null) {
-      this.#view = new SessionData(this.record?.fields, this.operations.settings.checker)
+      this.#view = new SessionData(this.#record?.fields, this.#operations.settings.checker)
     }
     return this.#view
   }
@@ -354,27 +357,27 @@ export class RequestState {
   }
 
   async #begin(data: ReadonlyMap<string, string>): Promise<void> {
-    const { lifetime } = this.operations.settings
+    const { lifetime } = this.#operations.settings
     const { idleTimeout } = this
-    const { token, record } = await this.operations.create({
+    const { token, record } = await this.#operations.create({
       userId: null,
       fields: new Map([...data, ['request_count', '1']]),
       idleTimeout,
       lifetime,
       begun: this.#arrivedAt,
-      note: this.operations.events.note('created', 'request'),
+      note: this.#operations.events.note('created', 'request'),
     })
     this.#counted = true
     this.#before = 0
-    this.record = record
+    this.#record = record
     this.#cookie = { issue: token }
     this.#idleTimeout = null
   }
 
   #accessed(news: Partial<SessionRecord>): void {
-    if (this.record === null) return
-    if (news.id !== undefined && news.id !== this.record.id) this.#superseded = true
-    this.record = { ...this.record, ...news }
+    if (this.#record === null) return
+    if (news.id !== undefined && news.id !== this.#record.id) this.#superseded = true
+    this.#record = { ...this.#record, ...news }
   }
 
   /** A field just written, the same object as in the data. That another one does not fit the schema is for whoever reads that. */
@@ -382,14 +385,14 @@ export class RequestState {
     try {
       return this.#viewed().values[field]
     } catch {
-      return this.operations.settings.checker?.readField(field, text)
+      return this.#operations.settings.checker?.readField(field, text)
     }
   }
 
   /** The store now holds `text` in `field`. */
   #stored(field: string, text: string | null): void {
-    if (this.record === null) return
-    const fields = new Map(this.record.fields)
+    if (this.#record === null) return
+    const fields = new Map(this.#record.fields)
     if (text === null) fields.delete(field)
     else fields.set(field, text)
     this.#accessed({ fields })
@@ -401,6 +404,7 @@ export class RequestState {
   }
 
   #refuseUncommitted(field: string): void {
+    this.#noticeFailure()
     if (this.#view?.changed(field)) {
       throw new FieldError(
         'ERR_FIELD_UNCOMMITTED',

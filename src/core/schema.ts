@@ -93,7 +93,7 @@ export class DataChecker {
     if (result instanceof Promise) {
       // The answer does not matter: an asynchronous schema is refused.
       result.catch(ignored)
-      throw new ConfigError('schema must be synchronous: session data is read without waiting.')
+      throw new ConfigError('schema must be synchronous: data are read without waiting.')
     }
     if (result.issues === undefined) return { values: result.value as Values }
     // Only where: what a schema says of a value may quote it.

@@ -261,7 +261,7 @@ export class Session<Data = Record<string, unknown>> {
  */
 const REFUSE_FIELDS: ProxyHandler<object> = {
   set(_, name) {
-    throw new TypeError(`A session takes no property of its own: write session.data.${String(name)} instead.`)
+    throw new TypeError(`A session takes no property: write session.data.${name as string}.`)
   },
 }
 Object.setPrototypeOf(Session.prototype, new Proxy(Object.prototype, REFUSE_FIELDS))

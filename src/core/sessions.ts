@@ -308,13 +308,12 @@ export class Sessions<Data = Record<string, unknown>> {
       throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
     }
     const opened = openRequest(this.#opened(), cookieHeader, options, this.#adoptions)
-    const note = options?.note
     return opened instanceof Promise
-      ? opened.then((state) => this.#mount(request, state, note, lastMounted(request)))
-      : this.#mount(request, opened, note, before)
+      ? opened.then((state) => this.#mount(request, state, lastMounted(request), options))
+      : this.#mount(request, opened, before, options)
   }
 
-  #mount(request: object, state: RequestState, note?: object, before?: Mounted): RequestState {
+  #mount(request: object, state: RequestState, before?: Mounted, { note }: OpenOptions = {}): RequestState {
     const session = new Session<Data>(state, this.#logins) as unknown as Session<never>
     mount(request, { sessions: this, state, session, note, before })
     return state

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import { Breaker } from './breaker.ts'
 import { type Follower, withDeadline } from './deadline.ts'
 import { CoatcheckError, StoreError } from './errors.ts'
@@ -145,6 +144,6 @@ function isReply({ code }: StoreError): boolean {
 }
 
 function notTried(operation: string): StoreError {
-  const message = `The store does not answer, so '${operation}' was not sent. It is asked several times a second whether it does.`
+  const message = `The store does not answer, so '${operation}' was not sent. It is asked several times a second.`
   return new StoreError('ERR_STORE_UNAVAILABLE', message, 'none')
 }

@@ -1,5 +1,3 @@
-import { performance } from 'node:perf_hooks'
-
 /**
  * Redis's clock as far as this process knows it: an offset to the monotonic clock, from the time that answers tell. The wall
  * clock of the app server matters nowhere. It may be ahead by an answer's round trip, never behind: a touch that is due is

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { giveUp } from '../core/deadline.ts'
 import type { Ok, Reply, SessionRef, StoreCall } from '../core/store.ts'

@@ -23,7 +23,7 @@ function found(speed: (variant: string) => { perSecond: number; nodeCpu: number 
     samples[name] = Object.fromEntries(operations.map((operation) => [operation, [sample, sample, sample]]))
     commands[name] = { visitor: 0, read: 1, write: 2 }
   }
-  return { rounds: 3, sessions: 10_000, seconds: 3, turn: 50, pinned: true, samples, commands }
+  return { rounds: 3, starts: 1, sessions: 10_000, seconds: 3, turn: 50, pinned: true, samples, commands }
 }
 
 test('what must be reached is computed from what was measured, and a miss is said', () => {

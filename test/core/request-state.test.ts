@@ -503,7 +503,7 @@ describe('the session of a request object', () => {
     const session = sessions.of(req) as unknown as Record<string, unknown>
     const refused = {
       name: 'TypeError',
-      message: 'A session takes no property of its own: write session.data.cart instead.',
+      message: 'A session takes no property: write session.data.cart.',
     }
     assert.throws(() => {
       session.cart = ['apple']
