@@ -25,9 +25,9 @@ const watchful: unique symbol = Symbol('coatcheck')
 
 /**
  * Sees to it that what a request has changed is discarded when a handler further down throws, rejects or calls `next(error)`, if
- * the session was mounted with a {@link Watch}. Express tells a middleware nothing of that, and the status does not either (a handler may answer 401 and mean its changes),
- * so the methods through which the router calls every handler are wrapped, once for each copy of Express
- * (docs/decisions/004-express-errors.md).
+ * its session was mounted with a {@link Watch}. Express tells a middleware nothing of that, and the status does not either (a
+ * handler may answer 401 and mean its changes), so the methods through which the router calls every handler are wrapped, once for
+ * each copy of Express (docs/decisions/004-express-errors.md).
  */
 export function observeFailures({ app }: { app?: ExpressApp }): void {
   if (app === undefined || watchedApps.has(app)) return

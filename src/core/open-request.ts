@@ -5,9 +5,6 @@ import { type Arrival, type Client, RequestState, UNKNOWN_CLIENT } from './reque
 import { idOfToken, type Token } from './token.ts'
 import { warnLater } from './warn.ts'
 
-/** Looked up once: as a global it is asked for anew each time. */
-const clock = performance
-
 /** What an adapter tells of a request. */
 export interface OpenOptions {
   readonly client?: Client
@@ -31,7 +28,7 @@ export function openRequest(
   const asked = {
     client,
     cookies,
-    arrivedAt: clock.now(),
+    arrivedAt: performance.now(),
     headSent: !cookies,
     endOld: adoptions === null ? undefined : () => adoptions.end(cookieHeader),
   }

@@ -399,6 +399,7 @@ export class RequestState {
     this.#view?.adopt(field, text)
   }
 
+  /** Before anything is done with what has not been committed. */
   #noticeFailure(): void {
     if (this.client.hasFailed?.() === true) this.discard() // guard: discard in Hono
   }
