@@ -38,8 +38,8 @@ been warmed up in the same way; each was started ${starts} times, for as many of
 same routes, with \`NODE_ENV=production\`; the peers have the options that their documentation advises for logins. The numbers
 are medians of the rounds, a ratio is the median of the ratios within each round, processor time is in microseconds a request.
 Of two applications compare the processor time: where requests per second come near what the other processes can send and serve,
-they say less. On a machine that others use, too, a ratio differs
-by a tenth from one whole run to the next, and that of a visitor has by a fifth: take what is near a bound for undecided.
+they say less. On a machine that others use, too, a ratio differs by a tenth from one whole run to the next: take what is near a
+bound for undecided. Visitors come last, to processes that have served sessions before.
 
 No touch is among the reads of coatcheck, since a session is extended once a minute at most. Somebody who reads less often than
 that pays one each time: that is the line with \`touchInterval: 0\`. express-session sends an \`EXPIRE\` with every read,
