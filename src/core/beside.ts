@@ -1,5 +1,5 @@
 /** Makes of any object its own result, so that a class derived from it gives that object its private fields. */
-export const Itself: new (object: object) => object = class {
+const Itself = class {
   constructor(object: object) {
     // biome-ignore lint/correctness/noConstructorReturn: that is what it is for
     return object
