@@ -4,14 +4,19 @@ import { getRequestListener } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { honoSessions } from '../../src/hono.ts'
-import { createSessions, MountError, type SessionStore, StoreError } from '../../src/index.ts'
+import { createSessions, MountError, type Session, type SessionStore, StoreError } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory.ts'
 import { altered } from '../adapter-contract/bench.ts'
 import { type Scope, serve, Visitor } from '../support/http.ts'
 
 interface Data {
   name: string
+  views: number
+  tries: number
 }
+
+const MINUTES_20 = 1_200_000
+const MINUTES_30 = 1_800_000
 
 function newSessions(scope: Scope, changes: Partial<SessionStore> = {}) {
   const store = altered(memoryStore(), changes)
@@ -78,6 +83,50 @@ describe('a failure in Hono', () => {
     assert.equal((await visitor.get('/fails')).status, 500)
     assert.equal((await visitor.get('/seen')).text, 'after no')
   })
+
+  const uses: Record<string, (session: Session<Data>) => unknown> = {
+    'reads the data': ({ data }) => assert.equal(data.name, 'Ada'),
+    'writes the data': ({ data }) => Object.assign(data, { views: 1 }),
+    'increments a field': (session) => session.increment('views'),
+    'increments a field that the handler has changed': (session) => session.increment('tries'),
+    'updates the field that the handler has changed': async (session) => {
+      await session.update('tries', (tries = 0) => tries + 1)
+    },
+    'reads the idle timeout': (session) => assert.equal(session.idleTimeout, MINUTES_30),
+    'sets the idle timeout': (session) => session.setIdleTimeout('20m'),
+    commits: (session) => session.commit(),
+    'logs in': (session) => session.login('ada'),
+    'answers and nothing else': () => undefined,
+  }
+  for (const [how, use] of Object.entries(uses)) {
+    it(`has discarded the changes when the error handler first ${how}`, async (t) => {
+      const sessions = newSessions(t)
+      const app = new Hono()
+        .use(honoSessions(sessions))
+        .get('/seen', (c) => c.json([c.var.session.data, c.var.session.idleTimeout]))
+        .get('/', (c) => {
+          Object.assign(c.var.session.data, { name: 'Eve', tries: 7 })
+          c.var.session.setIdleTimeout('5m')
+          throw new Error('no')
+        })
+      const failures: unknown[] = []
+      app.onError(async (_error, c) => {
+        try {
+          await use(sessions.of(c))
+        } catch (failure) {
+          failures.push(failure)
+        }
+        return c.text('failed', 500)
+      })
+      const visitor = await visit(t, app, sessions)
+      assert.equal((await visitor.get('/')).status, 500)
+      assert.deepEqual(failures, [])
+      const [data, idleTimeout] = (await visitor.get('/seen')).json as [Data, number]
+      assert.equal(data.name, 'Ada')
+      assert.ok([undefined, 1].includes(data.tries), `tries: ${data.tries}`)
+      assert.equal(idleTimeout, how === 'sets the idle timeout' ? MINUTES_20 : MINUTES_30)
+    })
+  }
 
   it("is answered by Hono's own error handler with the status of coatcheck's error, on any path", async (t) => {
     const logged = t.mock.method(console, 'error', () => undefined)
