@@ -67,6 +67,7 @@ for _, old in ipairs(ended) do
     old.told[#old.told + 1] = old.id
   end
 end
+prune(index) -- guard: prune
 index_put(index, id, expiry_of(session))
 
 announce(nil, id)

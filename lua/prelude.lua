@@ -66,7 +66,8 @@ local function expire_index(key, at)
   return redis.call('PEXPIREAT', key, at, 'NX') == 1 -- guard: first expiry
 end
 
--- Drops what has expired, a bounded number at a time. Only `class` and `other` know what has to leave `seen`.
+-- Drops what has expired, a bounded number at a time: for what begins a session, since as many begin as expire
+-- (docs/decisions/021-what-begins-prunes.md). Only `class` and `other` know what has to leave `seen`.
 local function prune(index)
   for _, class in ipairs({ index.class, index.other }) do
     local gone = redis.call('ZRANGEBYSCORE', class, '-inf', NOW, 'LIMIT', 0, 100)
@@ -93,7 +94,6 @@ end
 
 -- Enters a session that expires at `at` in every index, also where memory pressure has taken it out.
 local function index_put(index, id, at)
-  prune(index)
   redis.call('ZADD', index.class, at, id)
   expire_index(index.class, at)
   if MONITORING then

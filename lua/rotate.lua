@@ -25,6 +25,7 @@ redis.call('HSET', new, 'last_accessed_at', NOW, '_rotated_at', NOW)
 if ARGV[7] ~= '' then
   session = { idle = milliseconds(ARGV[8]), deadline = NOW + tonumber(ARGV[7]) }
   redis.call('HSET', new, 'created_at', NOW, 'authenticated_at', NOW, 'session_ttl', ARGV[8], 'deadline', session.deadline)
+  prune(index) -- guard: prune
 end
 local set, last = 10, 9 + 2 * tonumber(ARGV[9])
 for i = set, last, 2 do redis.call('HSET', new, ARGV[i], ARGV[i + 1]) end

@@ -54,11 +54,11 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['lua/old_write.', MIGRATION],
   ['lua/touch.', ['test/redis/short-lives.', 'test/redis/redis-store.']],
   ['lua/destroy.', ['test/redis/redis-store.']],
-  ['lua/create.', ['test/redis/redis-store.', ...USERS]],
+  ['lua/create.', ['test/redis/redis-store.', 'test/redis/indexes.', ...USERS]],
   ['lua/release.', ['test/users/login-failures.', 'test/redis/redis-store.', 'test/from-express-session/', ...USERS]],
   ['lua/revoke_', USERS],
   ['lua/roles_', USERS],
-  ['lua/', ['test/redis/redis-store.', 'test/redis/']],
+  ['lua/', ['test/redis/redis-store.', 'test/redis/indexes.', 'test/redis/']],
   ['src/redis/connect-redis.', [...MIGRATION, 'test/redis/connect-redis.']],
   [
     'src/redis/redis-store.',

@@ -269,13 +269,17 @@ describe('the commands on the page', () => {
   const expected = () => {
     // A touch is nothing but these two parts, and what it writes to the session between them.
     const touch = found.get('touch') ?? []
-    const indexesFrom = (lines: string[]) => lines.findIndex((line) => line.startsWith('  ZRANGEBYSCORE '))
-    // And what comes in between, when a session of a user begins, is what an access writes for one with a user.
-    const begun = found.get('create, with a user') ?? []
+    const from = (command: string, lines: string[]) => lines.findIndex((line) => line.startsWith(`  ${command} `))
+    const entriesOf = (lines: string[]) => lines.slice(from('ZADD', lines))
+    // What begins a session drops what has expired and writes the same entries, before it tells of it.
+    const begun = (name: string) => (found.get(name) ?? []).slice(0, -1)
+    const dropped = (lines: string[]) => lines.slice(from('ZRANGEBYSCORE', lines), from('ZADD', lines))
     const parts = new Map([
       ['is it alive', touch.slice(1, 3)],
-      ['the index entries', touch.slice(indexesFrom(touch))],
-      ['the index entries, with a user', begun.slice(indexesFrom(begun), -1)],
+      ['what has expired', dropped(begun('create'))],
+      ['what has expired, with a user', dropped(begun('create, with a user'))],
+      ['the index entries', entriesOf(touch)],
+      ['the index entries, with a user', entriesOf(begun('create, with a user'))],
     ])
     const blocks = new Map(parts)
     for (const [name, all] of found) {

@@ -11,7 +11,7 @@ local keys = {}
 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
   local holds
   if redis.call('TYPE', key).ok == 'hash' then
-    holds = redis.call('HMGET', key, '_successor', '_grace_until', 'last_accessed_at', 'user_id', '_reused', '_sealed_until')
+    holds = redis.call('HMGET', key, '_successor', '_grace_until', 'created_at', 'user_id', '_reused', '_sealed_until')
   elseif redis.call('TYPE', key).ok == 'string' then
     holds = {}
   else
@@ -62,23 +62,23 @@ export async function assertHeld(
 }
 
 /**
- * Every access drops what has expired by then: of the partition's sessions, of the user's, and of the users. So whatever is
- * still listed has expired later than the last access to a session that is still there.
+ * What begins a session drops what has expired by then: of the partition's sessions, of the user's, and of the users. So whatever
+ * is still listed has expired later than the last of the sessions began that are still there.
  */
 function assertPruned(keys: readonly Key[]): void {
-  const lastAccess = new Map<string, number>()
-  for (const [key, kind, , [successor, , accessed, userId]] of keys) {
+  const lastBegun = new Map<string, number>()
+  for (const [key, kind, , [successor, , created, userId]] of keys) {
     if (kind !== 'hash' || successor != null) continue
     const partition = key.slice(0, key.indexOf('}:') + 2)
     const indexes = ['guests', 'members', ...(userId == null ? [] : ['users', `user:${userId}`])]
     for (const index of indexes.map((name) => partition + name)) {
-      lastAccess.set(index, Math.max(lastAccess.get(index) ?? 0, Number(accessed)))
+      lastBegun.set(index, Math.max(lastBegun.get(index) ?? 0, Number(created)))
     }
   }
   const scores = new Map(keys.map(([key, , , holds]) => [key, toScores(holds)]))
-  for (const [index, accessed] of lastAccess) {
+  for (const [index, begun] of lastBegun) {
     for (const [member, score] of scores.get(index) ?? []) {
-      assert.ok(score > accessed, `${index} still lists ${member}`)
+      assert.ok(score > begun, `${index} still lists ${member}`)
     }
   }
 }

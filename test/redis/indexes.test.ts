@@ -21,15 +21,22 @@ describe('the indexes of a partition', () => {
     return { prefix, store, ada, guest, keys: keysOf(prefix, ada.id, 'ada') }
   }
 
-  it('drop what has expired whenever they are written', async () => {
+  it('drop what has expired whenever a session begins', async () => {
     const { prefix, store, ada, keys } = await start()
-    const brief = await begin(store, { userId: 'ada', idleTimeout: 30 })
-    while ((await loaded(store, brief.id)) !== null) await pause(5)
-    assert.equal((await members(keys.members)).length, 2)
-    await store.touch(ada, 0, 0, call())
-    for (const key of [keys.members, keys.seen, `${prefix}{${ada.id.slice(0, 2)}}:user:ada`]) {
-      assert.deepEqual(await members(key), [ada.id], key)
+    const indexes = [keys.members, keys.seen, `${prefix}{${ada.id.slice(0, 2)}}:user:ada`]
+    const expire = async () => {
+      const brief = await begin(store, { userId: 'ada', idleTimeout: 30 })
+      while ((await loaded(store, brief.id)) !== null) await pause(5)
+      for (const key of indexes) assert.ok((await members(key)).includes(brief.id), key)
     }
+    await expire()
+    const second = await begin(store, { userId: 'ada' })
+    for (const key of indexes) assert.deepEqual(new Set(await members(key)), new Set([ada.id, second.id]), key)
+    await expire()
+    const next = idBeside(ada)
+    const renew = { idleTimeout: 60_000, lifetime: 60_000 }
+    assert.equal((await store.rotate(ada, next, { ...ROTATION, renew }, call())).status, 'ok')
+    for (const key of indexes) assert.deepEqual(new Set(await members(key)), new Set([next, second.id]), key)
     await assertConsistent(redis.client, prefix)
   })
 
@@ -38,19 +45,19 @@ describe('the indexes of a partition', () => {
     // Another user in this partition is one that happens to be.
     const users = `${prefix}{${ada.id.slice(0, 2)}}:users`
     await redis.client.zAdd(users, { score: 1, value: 'long gone' })
-    await store.touch(ada, 0, 0, call())
+    const second = await begin(store, { userId: 'ada' })
     assert.deepEqual(await members(users), ['ada'])
-    await store.destroy(ada, NOTE, call())
+    for (const ref of [ada, second]) await store.destroy(ref, NOTE, call())
     assert.equal(await redis.client.exists([users, keys.members, keys.seen]), 0)
   })
 
-  it('keep nothing of guests that come and go while a user stays', async () => {
+  it('keep nothing of guests that come and go while a user stays, but for the last', async () => {
     const { prefix, store, ada, guest, keys } = await start()
     for (let i = 0; i < 5; i++) {
       const { id } = await guest(10)
+      assert.deepEqual(new Set(await members(keys.seen)), new Set([ada.id, id]))
       while ((await loaded(store, id)) !== null) await pause(2)
       await store.touch(ada, 0, 0, call())
-      assert.deepEqual(await members(keys.seen), [ada.id])
     }
     await assertConsistent(redis.client, prefix)
   })
@@ -61,8 +68,8 @@ describe('the indexes of a partition', () => {
     const ada = await begin(store, { userId: 'ada', idleTimeout: 40 })
     const staying = await begin(store, { id: idBeside(ada) })
     while ((await loaded(store, ada.id)) !== null) await pause(2)
-    await store.touch(staying, 0, 0, call())
-    assert.deepEqual(await members(keysOf(prefix, ada.id).seen), [staying.id])
+    const guest = await begin(store, { id: idBeside(ada) })
+    assert.deepEqual(new Set(await members(keysOf(prefix, ada.id).seen)), new Set([staying.id, guest.id]))
     await assertConsistent(redis.client, prefix)
   })
 
