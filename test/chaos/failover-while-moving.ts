@@ -52,9 +52,10 @@ export async function failoverWhileMoving(
   const move = cluster.move(slot, from, to)
   await move.begin()
   await move.keys(keys.slice(0, MOVED))
-  for (const { client } of [from, to]) await client.sendCommand(['WAIT', '1', '5000'])
   const dead = killed === 'source' ? from : to
   const replica = (await replicaOf(cluster, dead)) ?? fail('It has no replica')
+  // Not by WAIT: that waits for what its own connection has written, and the keys have come over another one.
+  while ((await keysIn(slot, replica)) !== (await keysIn(slot, dead))) await pause(5)
   process.kill(dead.server.pid, 'SIGKILL')
   while (dead.client.isReady) await pause(5)
   await cluster.takeOver(replica)
@@ -93,6 +94,10 @@ async function serversFor(cluster: RedisCluster, id: string, killed: Killed) {
     if (await replicaOf(cluster, killed === 'source' ? from : to)) return { from, to, slot }
   }
   return fail('no master of these has a replica')
+}
+
+async function keysIn(slot: number, { client }: ClusterNode): Promise<number> {
+  return Number(await client.sendCommand(['CLUSTER', 'COUNTKEYSINSLOT', `${slot}`]))
 }
 
 async function replicaOf({ nodes }: RedisCluster, { server }: ClusterNode): Promise<ClusterNode | undefined> {
