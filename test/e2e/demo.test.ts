@@ -79,26 +79,28 @@ describe('the demo in a browser', { timeout: 120_000 }, () => {
 
   it('counts down, and shows the session expire by itself, not extended by the watching', async (t) => {
     const page = await DemoPage.open(t, url)
-    await page.start('andrew', '4')
-    const begin = performance.now()
-    const key = await page.text('#key')
-    assert.equal(await page.page.locator('#bar').getAttribute('aria-valuemax'), '4')
-    // By the page itself: on a busy machine the session may have expired before it is asked for the next second.
+    // Noted by the page itself: on a busy machine the session may have expired before it is asked for the next second.
     await page.page.evaluate(`
       window.seen = []
       new MutationObserver(() => {
         const [field, watched] = ['#fields tr[data-field="last_accessed_at"] code.value', '#watched'].map((s) => document.querySelector(s))
-        const left = Number(document.querySelector('#bar').getAttribute('aria-valuenow'))
+        const left = document.querySelector('#bar').getAttribute('aria-valuenow')
         if (field !== null) window.seen.push({ left, accessed: field.textContent.trim(), watched: watched.textContent })
       }).observe(document.querySelector('#bar'), { attributeFilter: ['aria-valuenow'] })
     `)
+    await page.start('andrew', '4')
+    const begin = performance.now()
+    const key = await page.text('#key')
+    assert.equal(await page.page.locator('#bar').getAttribute('aria-valuemax'), '4')
     await page.says('#begin-title', 'Session expired')
     const took = performance.now() - begin
     assert.ok(took > 3500 && took < 8000, `expired after ${took} ms`)
-    const seen = (await page.page.evaluate('window.seen')) as { left: number; accessed: string; watched: string }[]
-    const lefts = seen.map(({ left }) => left)
-    assert.ok(lefts.length >= 2 && Math.max(...lefts) < 4, `${lefts}`)
-    assert.deepEqual(lefts, [...new Set(lefts)].sort().reverse())
+    const all = (await page.page.evaluate('window.seen')) as { left: string; accessed: string; watched: string }[]
+    const seen = all.filter(({ left }) => ['3', '2', '1'].includes(left))
+    assert.deepEqual(
+      seen.map(({ left }) => left),
+      ['3', '2', '1'],
+    )
     assert.equal(new Set(seen.map(({ accessed }) => accessed)).size, 1, 'watching has extended it')
     assert.match(
       seen.at(-1)?.watched ?? '',
