@@ -161,6 +161,23 @@ describe('the wait for replicas', () => {
     assert.deepEqual([server.opened, server.ended], [2, 1])
   })
 
+  it('gives up at once for those whose deadline has passed while they queued', async (t) => {
+    const warnings: Error[] = []
+    const listen = (warning: Error) => void warnings.push(warning)
+    process.on('warning', listen)
+    t.after(() => process.off('warning', listen))
+    const server = new FakeServer()
+    server.answer = () => new Promise(() => undefined)
+    const waiting = replicas()
+    const first = waiting.acknowledged(server, 's:{ab}:key', { ...call(), remaining: 50 })
+    while (server.sent.length === 0) await new Promise(setImmediate)
+    const next = waiting.acknowledged(server, 's:{ab}:key', { ...call(), remaining: 0 })
+    await Promise.all([assert.rejects(first, REFUSED), assert.rejects(next, REFUSED)])
+    // Those who queued have been tried, and given up, too.
+    while (server.ended < 2) await new Promise(setImmediate)
+    assert.deepEqual(warnings, [])
+  })
+
   it('does not go back to a connection that was given up, should it come to something yet', async () => {
     const server = new FakeServer()
     const slow = deferred()

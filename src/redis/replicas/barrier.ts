@@ -114,7 +114,9 @@ export class Barrier {
     let timer: NodeJS.Timeout | undefined
     // A connection that says nothing any more must not keep those who come next.
     const silence = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new NotAcknowledged(SILENT)), until - performance.now() + LATE)
+      // Those who have queued behind such a one may be later still.
+      const ms = Math.max(0, until - performance.now() + LATE)
+      timer = setTimeout(() => reject(new NotAcknowledged(SILENT)), ms)
     })
     try {
       await Promise.race([this.#try(group, until), silence])
