@@ -1,5 +1,5 @@
 import { expiresAt, parseRecord } from '../core/record.ts'
-import type { Ended, Moved, Ok, SessionRecord } from '../core/store.ts'
+import type { Ended, Moved, Ok, SessionRecord, TouchRule } from '../core/store.ts'
 import { warnOnce } from '../core/warn.ts'
 
 /** What stands where Redis has a hash with a TTL. */
@@ -50,6 +50,15 @@ export class Entries {
     const idleTimeout = Math.round(Number(written.get('session_ttl')) * 1000)
     this.put(record.id, written, expiresAt({ lastAccessedAt: now, idleTimeout, deadline: record.deadline }))
     return now
+  }
+
+  /** Writes a session, which is accessed with it if that is due. @returns when it was last accessed */
+  writeAndTouch(record: SessionRecord, fields: ReadonlyMap<string, string>, { longest, parts }: TouchRule): number {
+    const { id, lastAccessedAt, idleTimeout } = record
+    const due = this.#now() - lastAccessedAt >= Math.min(longest, idleTimeout / parts)
+    if (due) return this.write(record, fields)
+    this.put(id, fields, this.expiry(id))
+    return lastAccessedAt
   }
 
   /** As the most recently used. */

@@ -1,6 +1,5 @@
 import type { CheckableStore, Finding } from '../core/check.ts'
 import { ConfigError } from '../core/errors.ts'
-import { isReserved } from '../core/fields.ts'
 import { parseRecord } from '../core/record.ts'
 import type {
   Accessed,
@@ -31,7 +30,10 @@ import type {
 import { tags } from '../core/tags.ts'
 import { tagOf } from '../core/token.ts'
 import { warnOnce } from '../core/warn.ts'
+import { applyChanges, countRequests } from './changes.ts'
 import { Entries } from './entries.ts'
+import { count, countByIdleAge, countUsers, recent, withoutData } from './queries.ts'
+import { roomFor } from './room.ts'
 
 /** A write that is an access in any case. */
 const ALWAYS: TouchRule = { longest: 0, parts: 1 }
@@ -120,9 +122,9 @@ class MemoryStore implements SessionStore, CheckableStore {
   async touch(ref: SessionRef, every: number, requests: number): Promise<Reply<Accessed>> {
     const found = this.#entries.find(ref.id)
     if (found.status !== 'ok') return found
-    const { record } = found
-    const fields = countRequests(new Map(record.fields), requests)
-    return { status: 'ok', lastAccessedAt: this.#write(record, fields, { longest: every, parts: 1 }) }
+    const fields = countRequests(new Map(found.record.fields), requests)
+    const touch = { longest: every, parts: 1 }
+    return { status: 'ok', lastAccessedAt: this.#entries.writeAndTouch(found.record, fields, touch) }
   }
 
   async write(id: string, set: ReadonlyMap<string, string>): Promise<boolean> {
@@ -137,22 +139,11 @@ class MemoryStore implements SessionStore, CheckableStore {
   async commit(ref: SessionRef, changes: Changes, touch: TouchRule): Promise<Reply<Committed> | IncrementRefused> {
     const found = this.#entries.find(ref.id)
     if (found.status !== 'ok') return found
-    const fields = countRequests(new Map(found.record.fields), changes.requests)
-    const increments: number[] = []
-    for (const [field, by] of changes.increments) {
-      const text = fields.get(field) ?? '0'
-      if (!/^(?:0|-?[1-9]\d*)$/.test(text)) return { status: 'not-integer', field }
-      const value = Number(text) + by
-      if (!Number.isSafeInteger(Number(text)) || !Number.isSafeInteger(value)) return { status: 'out-of-range', field }
-      fields.set(field, String(value))
-      increments.push(value)
-    }
-    if (changes.replace) for (const field of [...fields.keys()]) if (!isReserved(field)) fields.delete(field)
-    for (const [field, text] of changes.set) fields.set(field, text)
-    for (const field of changes.remove) fields.delete(field)
-    if (changes.idleTimeout !== null) fields.set('session_ttl', String(changes.idleTimeout / 1000))
+    const fields = new Map(found.record.fields)
+    const increments = applyChanges(fields, changes)
+    if ('status' in increments) return increments
     const due = changes.idleTimeout === null ? touch : ALWAYS
-    return { status: 'ok', lastAccessedAt: this.#write(found.record, fields, due), increments }
+    return { status: 'ok', lastAccessedAt: this.#entries.writeAndTouch(found.record, fields, due), increments }
   }
 
   async update(
@@ -169,7 +160,7 @@ class MemoryStore implements SessionStore, CheckableStore {
     if (actual !== expected) return { status: 'conflict', actual } // guard: compare
     if (next === null) fields.delete(field)
     else fields.set(field, next)
-    return { status: 'ok', lastAccessedAt: this.#write(found.record, fields, touch) }
+    return { status: 'ok', lastAccessedAt: this.#entries.writeAndTouch(found.record, fields, touch) }
   }
 
   async create(session: NewSession): Promise<Ok<Created> | Ended | { status: 'full' } | { status: 'revoked' }> {
@@ -183,10 +174,11 @@ class MemoryStore implements SessionStore, CheckableStore {
     if (userId !== null) {
       const since = Math.max(this.#since.get(userId) ?? 0, this.#since.get('') ?? 0)
       if (STARTED + session.begun < since) return { status: 'revoked' } // guard: login before log out everywhere
-      const room = this.#makeRoom(session)
+      const room = roomFor(session, this.#ofUser(userId))
       if (room === null) return { status: 'full' }
       evicted = room.evicted
       replaced = room.replaced
+      for (const old of [...evicted, ...replaced]) this.#entries.delete(old)
     }
     const fields = new Map([
       ['created_at', String(now)],
@@ -321,28 +313,19 @@ class MemoryStore implements SessionStore, CheckableStore {
   }
 
   async count(): Promise<Counts> {
-    const userIds = this.#entries.live().map(({ userId }) => userId)
-    const members = userIds.filter((userId) => userId !== null).length
-    return { guests: userIds.length - members, members }
+    return count(this.#entries.live())
   }
 
   async countUsers(): Promise<number> {
-    const userIds = this.#entries.live().map(({ userId }) => userId)
-    return new Set(userIds.filter((userId) => userId !== null)).size
+    return countUsers(this.#entries.live())
   }
 
   async countByIdleAge(limits: readonly number[]): Promise<number[]> {
-    const ages = this.#entries.live().map(({ lastAccessedAt }) => this.now() - lastAccessedAt)
-    return limits.map((limit) => ages.filter((age) => age <= limit).length)
+    return countByIdleAge(this.#entries.live(), limits, this.now())
   }
 
-  async recent(limit: number, { after, fields }: Page): Promise<SessionRecord[]> {
-    return this.#entries
-      .live()
-      .filter((record) => after === null || isLater(after, record))
-      .sort((a, b) => (isLater(a, b) ? -1 : 1))
-      .slice(0, limit)
-      .map((record) => withoutData(record, fields))
+  async recent(limit: number, page: Page): Promise<SessionRecord[]> {
+    return recent(this.#entries.live(), limit, page)
   }
 
   subscribe(listener: (event: StoreEvent) => void): Subscription {
@@ -359,34 +342,8 @@ class MemoryStore implements SessionStore, CheckableStore {
     this.#since.set(userId, now)
   }
 
-  /** @returns when the session was last accessed: now, if that is due */
-  #write(record: SessionRecord, fields: ReadonlyMap<string, string>, { longest, parts }: TouchRule): number {
-    const { id, lastAccessedAt, idleTimeout } = record
-    const due = this.now() - lastAccessedAt >= Math.min(longest, idleTimeout / parts)
-    if (due) return this.#entries.write(record, fields)
-    this.#entries.put(id, fields, this.#entries.expiry(id))
-    return lastAccessedAt
-  }
-
   #ofUser(userId: string): SessionRecord[] {
     return this.#entries.live().filter((record) => record.userId === userId)
-  }
-
-  /** Ends what has to end for one session more of this user; `null`: the user has too many already. */
-  #makeRoom(session: NewSession): { evicted: string[]; replaced: string[] } | null {
-    const { userId, maxPerUser, fields, takesOver } = session
-    let own = this.#ofUser(userId as string)
-    own = own.filter(({ id }) => id !== takesOver) // guard: taken over
-    const deviceId = fields.get('device_id')
-    const isReplaced = (record: SessionRecord) => deviceId !== undefined && record.fields.get('device_id') === deviceId
-    const others = own.filter((record) => !isReplaced(record))
-    others.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
-    const tooMany = Math.max(0, others.length - maxPerUser.limit + 1)
-    if (tooMany > 0 && maxPerUser.whenFull === 'refuse') return null
-    const evicted = others.slice(0, tooMany).map(({ id }) => id)
-    const replaced = own.filter(isReplaced).map(({ id }) => id)
-    for (const id of [...evicted, ...replaced]) this.#entries.delete(id)
-    return { evicted, replaced }
   }
 
   /** Remembers that an id is over. */
@@ -414,22 +371,4 @@ class MemoryStore implements SessionStore, CheckableStore {
   #tell(note: Note, id: string, userId: string | null, at = this.now()): void {
     for (const listener of this.#listeners) listener({ ...note, id, userId, at })
   }
-}
-
-/** Whether `a` was accessed later than `b`; of the same millisecond, by id. */
-function isLater(
-  a: Pick<SessionRecord, 'id' | 'lastAccessedAt'>,
-  b: Pick<SessionRecord, 'id' | 'lastAccessedAt'>,
-): boolean {
-  return a.lastAccessedAt > b.lastAccessedAt || (a.lastAccessedAt === b.lastAccessedAt && a.id > b.id)
-}
-
-function withoutData(record: SessionRecord, but: readonly string[] = []): SessionRecord {
-  const kept = [...record.fields].filter(([field]) => isReserved(field) || but.includes(field))
-  return { ...record, fields: new Map(kept) }
-}
-
-function countRequests(fields: Map<string, string>, requests: number): Map<string, string> {
-  if (requests > 0) fields.set('request_count', String(Number(fields.get('request_count') ?? 0) + requests))
-  return fields
 }
