@@ -91,7 +91,7 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
   ['src/core/follow.', ['test/users/watch.', ...USERS]],
   ['src/core/logins.', USERS],
   ['src/core/user-sessions.', USERS],
-  ['src/core/operations.', ['test/redis/wait.', 'test/core/', 'test/memory/', 'test/redis/']],
+  ['src/core/creations.', ['test/redis/wait.', 'test/core/', 'test/memory/', 'test/redis/']],
   ['src/core/request-state.', ['test/core/request-state.', 'test/hono/hono4.', 'test/core/']],
   ['src/core/', ['test/core/', 'test/memory/', 'test/redis/']],
   ['src/adapters/guarded.', ['test/hono/guards.', 'test/fastify/guards.']],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { NO_CHANGES } from '../src/core/operations.ts'
+import { NO_CHANGES } from '../src/core/commits.ts'
 import type {
   Changes,
   NewSession,

@@ -1,5 +1,5 @@
 import { createClient } from 'redis'
-import { NO_CHANGES } from '../../src/core/operations.ts'
+import { NO_CHANGES } from '../../src/core/commits.ts'
 import { createSessions } from '../../src/index.ts'
 import { redisStore } from '../../src/redis.ts'
 import type { RedisServer } from '../../test/support/redis-server.ts'

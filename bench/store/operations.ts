@@ -1,4 +1,4 @@
-import { NO_CHANGES } from '../../src/core/operations.ts'
+import { NO_CHANGES } from '../../src/core/commits.ts'
 import type { RequestState } from '../../src/core/request-state.ts'
 import { createSessions, type Sessions } from '../../src/index.ts'
 import { type RedisClient, redisStore } from '../../src/redis.ts'

@@ -1,5 +1,6 @@
 import type { RequestState } from '../core/request-state.ts'
 import type { SessionRecord } from '../core/store.ts'
+import { countIsDue, touchIsDue, touchSoftly } from '../core/touches.ts'
 import { warnLater } from '../core/warn.ts'
 import { type FailureAnswer, refusalOf } from './failure-answer.ts'
 import type { RequestFacts } from './request-facts.ts'
@@ -47,7 +48,8 @@ export class SessionKeeper implements Gatekeeper {
     if (this.#loaded === null || record === null || (!written && !isActivity(this.#facts))) return
     this.#state.count()
     // The response does not wait for it, and it never rejects.
-    if (written ? operations.countIsDue(record) : operations.touchIsDue(record)) void operations.touchSoftly(record)
+    const isDue = written ? countIsDue(operations, record) : touchIsDue(operations.settings, record)
+    if (isDue) void touchSoftly(operations, record)
   }
 
   refuse(error: unknown): FailureAnswer {

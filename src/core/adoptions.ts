@@ -1,14 +1,14 @@
 import type { AdoptedUser, Adoption } from './adoption.ts'
+import { type CreateSession, create, type Started } from './creations.ts'
 import { ArgumentError, LoginRevokedError, must, StoreError, UserLimitError } from './errors.ts'
 import { readLogin } from './login-options.ts'
-import { type CreateSession, Operations, type Started } from './operations.ts'
+import { Operations } from './operations.ts'
 import { dataFields } from './record.ts'
 import type { Client } from './request-state.ts'
+import { seal, unseal } from './seals.ts'
 import type { Adopted, SessionRecord, SessionRef } from './store.ts'
 import { detailFields } from './user-fields.ts'
 
-/** For so long, in milliseconds, nobody but the adoption can write to the session that it takes over. */
-const SEAL = 2000
 /** How often a request tries to adopt a session whose seal did not hold. */
 const ATTEMPTS = 3
 
@@ -62,7 +62,7 @@ export class Adoptions {
       if (found === null) return null
       if ('status' in found) return this.#follow(found)
       if (!asked.cookies) return null // guard: no cookie for the new token
-      const sealed = await this.#old.seal(found, SEAL)
+      const sealed = await seal(this.#old, found)
       // Another request has adopted it meanwhile, or it has ended.
       if (sealed === null) continue
       const outcome = await this.#takeOver(sealed.record, sealed.by, asked)
@@ -109,7 +109,7 @@ export class Adoptions {
         return 'gone'
       }
       // The old session stays as it was, at once; without this the seal lapses by itself.
-      await this.#old.unseal(old, by).catch(lapsesByItself)
+      await unseal(this.#old, old, by).catch(lapsesByItself)
       if (error instanceof UserLimitError) return 'gone'
       throw error
     }
@@ -125,7 +125,7 @@ export class Adoptions {
     const { events } = this.#operations
     await this.#operations.destroy(started.record, events.note('destroyed', 'adopt')).catch(endsByItself)
     if (status === 'ended') return 'gone'
-    await this.#old.unseal(old, by).catch(lapsesByItself)
+    await unseal(this.#old, old, by).catch(lapsesByItself)
     if (failure !== null) throw failure
     return 'lapsed'
   }
@@ -162,7 +162,7 @@ export class Adoptions {
       begun: asked.arrivedAt - this.#ageOf(old),
       note: events.note(userId === null ? 'created' : 'login', 'adopt', userId, old.id),
     }
-    return this.#operations.create(session)
+    return create(this.#operations, session)
   }
 
   /** A log-out-everywhere that came after an old session had begun was meant for it too. */

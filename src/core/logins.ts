@@ -1,14 +1,14 @@
+import { type CreateSession, create, type Started } from './creations.ts'
 import { SessionEndedError, StoreError } from './errors.ts'
 import type { Events } from './events.ts'
 import { ignored } from './ignored.ts'
-import type { CreateSession, Operations, Started } from './operations.ts'
+import type { Operations } from './operations.ts'
 import { dataFields } from './record.ts'
+import { replaceToken } from './rotations.ts'
+import { release, seal, unseal } from './seals.ts'
 import { type DataChanges, UNCHANGED } from './session-data.ts'
 import type { SessionRecord } from './store.ts'
 import { detailFields, RENEWED_FIELDS, type UserDetails } from './user-fields.ts'
-
-/** For so long, in milliseconds, nobody but the login can write to the session that it takes over. */
-const SEAL = 2000
 
 /** A login as asked for. */
 export interface LoginRequest {
@@ -58,7 +58,7 @@ export class Logins {
       const again = await this.#again(old, request)
       if (again !== null) return again
     } else {
-      const sealed = await this.#operations.seal(old, SEAL)
+      const sealed = await seal(this.#operations, old)
       if (sealed !== null) return this.#takeOver(sealed.record, sealed.by, request)
     }
     // The session has ended since the request came.
@@ -77,7 +77,7 @@ export class Logins {
     const set = detailFields(request.details)
     // The device stays what it was. All else is as this login says, whatever others have written since the request came.
     const remove = RENEWED_FIELDS.filter((field) => !set.has(field))
-    const rotated = await this.#operations.replaceToken(old, {
+    const rotated = await replaceToken(this.#operations, old, {
       note: this.#events.note('rotated', 'login', request.userId),
       renew: { idleTimeout, lifetime },
       set,
@@ -98,7 +98,7 @@ export class Logins {
       if (started)
         await this.#operations.destroy(started.record, this.#events.note('destroyed', 'login')).catch(ignored)
       // The visitor goes on as before, at once; without this the seal lapses by itself.
-      await this.#operations.unseal(old, by).catch(ignored)
+      await unseal(this.#operations, old, by).catch(ignored)
       throw error
     }
   }
@@ -110,12 +110,12 @@ export class Logins {
    * @returns `false` if the seal has not held, and the old session stays
    */
   async #release(old: SessionRecord, by: string, actor: string): Promise<boolean> {
-    const release = () => this.#operations.release(old, by, this.#events.note('destroyed', 'login', actor))
+    const end = () => release(this.#operations, old, by, this.#events.note('destroyed', 'login', actor))
     try {
-      return await release()
+      return await end()
     } catch (error) {
       if (error instanceof StoreError && error.outcome === 'none') throw error
-      return release().catch(standsAllTheSame) // guard: unknown release
+      return end().catch(standsAllTheSame) // guard: unknown release
     }
   }
 
@@ -133,7 +133,7 @@ export class Logins {
     const note = this.#events.note('login', 'login', userId, old?.id)
     const takesOver = old?.userId === userId ? { takesOver: old.id } : {}
     const session: CreateSession = { userId, fields, idleTimeout, lifetime, begun, note, ...takesOver }
-    const started = await this.#operations.create(session)
+    const started = await create(this.#operations, session)
     return { ...started, keptData, continued: false, committed: request.changes }
   }
 }

@@ -2,6 +2,7 @@ import type { Adoptions } from './adoptions.ts'
 import { SessionEndedError, StoreError } from './errors.ts'
 import type { Operations } from './operations.ts'
 import { type Arrival, type Client, RequestState, UNKNOWN_CLIENT } from './request-state.ts'
+import { rotationIsDue } from './rotations.ts'
 import { idOfToken, type Token } from './token.ts'
 import { warnLater } from './warn.ts'
 
@@ -64,7 +65,7 @@ async function open(
     const state = new RequestState(operations, record, asked, { ended: record === null, superseded })
     if (!asked.cookies) return state // guard: no cookie for the new token
     // A rotation extends the session.
-    if (!operations.rotationIsDue(record) || asked.client.isActive?.() === false) return state
+    if (!rotationIsDue(operations.settings, record) || asked.client.isActive?.() === false) return state
     return await rotated(state, asked)
   } catch (error) {
     if (!(error instanceof StoreError) || asked.client.serveAsVisitor?.() !== true) throw error

@@ -1,9 +1,12 @@
+import { commit, NO_CHANGES } from './commits.ts'
+import { create, type Started } from './creations.ts'
 import { ArgumentError, FieldError, HeadersSentError, SessionEndedError, type StoreError } from './errors.ts'
 import { encodeField } from './field-updates.ts'
 import { checkField } from './fields.ts'
 import type { LoggedIn, LoginRequest, Logins } from './logins.ts'
-import { NO_CHANGES, type Operations, type Started } from './operations.ts'
+import type { Operations } from './operations.ts'
 import { dataFields } from './record.ts'
+import { replaceToken, rotate } from './rotations.ts'
 import { SessionData, UNCHANGED } from './session-data.ts'
 import type { Changes, SessionRecord } from './store.ts'
 import type { Token } from './token.ts'
@@ -161,7 +164,7 @@ export class RequestState {
     await this.#creating
     if (this.#record === null) throw new SessionEndedError() // guard: ended
     this.count()
-    const { id, lastAccessedAt } = await this.#operations.commit(this.#record, changes)
+    const { id, lastAccessedAt } = await commit(this.#operations, this.#record, changes)
     // Logged out meanwhile: what this request holds now belongs to no session yet.
     if (this.#record === null) return // guard: logged out meanwhile
     const { set, remove, idleTimeout } = changes
@@ -186,7 +189,7 @@ export class RequestState {
     await this.#creating
     const record = this.#begun()
     this.count()
-    const { id, lastAccessedAt, increments } = await this.#operations.commit(record, {
+    const { id, lastAccessedAt, increments } = await commit(this.#operations, record, {
       ...NO_CHANGES,
       increments: [[field, by]],
     })
@@ -223,7 +226,7 @@ export class RequestState {
   async rotate(cause?: string): Promise<void> {
     this.#ready()
     if (this.#record === null || this.#superseded) return // guard: superseded
-    const { id, token, lastAccessedAt } = await this.#operations.rotate(this.#record, cause)
+    const { id, token, lastAccessedAt } = await rotate(this.#operations, this.#record, cause)
     this.#accessed({ id, lastAccessedAt })
     this.#superseded = token === null
     if (token !== null) this.#cookie = { issue: token }
@@ -252,7 +255,7 @@ export class RequestState {
     this.#ready()
     await this.#creating
     const record = this.#begun()
-    const started = await this.#operations.replaceToken(record, {
+    const started = await replaceToken(this.#operations, record, {
       note: this.#operations.events.note('rotated', 'roles', record.userId),
       renew: null,
       set: new Map(roles === null ? [] : [['roles', roles]]),
@@ -359,7 +362,7 @@ export class RequestState {
   async #begin(data: ReadonlyMap<string, string>): Promise<void> {
     const { lifetime } = this.#operations.settings
     const { idleTimeout } = this
-    const { token, record } = await this.#operations.create({
+    const { token, record } = await create(this.#operations, {
       userId: null,
       fields: new Map([...data, ['request_count', '1']]),
       idleTimeout,

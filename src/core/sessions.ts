@@ -1,6 +1,8 @@
 import type { Adoptions } from './adoptions.ts'
 import type { CheckableStore, Finding } from './check.ts'
 import { encode } from './codec.ts'
+import { commit, NO_CHANGES } from './commits.ts'
+import { create } from './creations.ts'
 import type { Duration } from './duration.ts'
 import { ArgumentError, MountError, must, notMounted, SessionEndedError } from './errors.ts'
 import { closedError, Events, type SessionEvents } from './events.ts'
@@ -13,13 +15,15 @@ import { Logins } from './logins.ts'
 import type { Monitoring, RecentOptions, SessionStats } from './monitoring.ts'
 import { lastMounted, type Mounted, mount, mountedOf } from './mounted.ts'
 import { type OpenOptions, openRequest } from './open-request.ts'
-import { NO_CHANGES, Operations } from './operations.ts'
+import { Operations } from './operations.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
 import { type SessionInfo, type SessionSnapshot, snapshot } from './record.ts'
 import { checkIncrement, type RequestState } from './request-state.ts'
+import { rotate } from './rotations.ts'
 import { type NumericField, Session } from './session.ts'
 import type { Changes, SessionRecord, SessionRef } from './store.ts'
 import { checkUserId, idOfToken, isId, isToken, type Token } from './token.ts'
+import { touchIsDue, touchNow, touchSoftly } from './touches.ts'
 import { detailFields } from './user-fields.ts'
 import { type RevokeOptions, UserSessions } from './user-sessions.ts'
 import type { SessionEnd, Watches } from './watches.ts'
@@ -83,7 +87,7 @@ export class Sessions<Data = Record<string, unknown>> {
   async create(data: Partial<DataOf<Data>> = {}, options: CreateOptions = {}): Promise<CreatedSession> {
     const { userId } = options
     const details = readDetails(options, { device: () => null, ip: null, remember: false })
-    const { token, record } = await this.#opened().create({
+    const { token, record } = await create(this.#opened(), {
       userId: userId === undefined ? null : checkUserId(userId),
       ...readLimits(options, this.#operations.settings),
       fields: new Map([...detailFields(details), ...this.#encode(data)]),
@@ -97,8 +101,9 @@ export class Sessions<Data = Record<string, unknown>> {
   async load(token: Token): Promise<SessionSnapshot<Data> | null> {
     const record = isToken(token) ? await this.#opened().load(idOfToken(token), true) : null
     if (record === null) return null
-    this.#operations.requests.add(record.id)
-    const lastAccessedAt = this.#operations.touchIsDue(record) ? await this.#operations.touchSoftly(record) : null
+    const operations = this.#operations
+    operations.requests.add(record.id)
+    const lastAccessedAt = touchIsDue(operations.settings, record) ? await touchSoftly(operations, record) : null
     return this.#snapshot({ ...record, lastAccessedAt: lastAccessedAt ?? record.lastAccessedAt })
   }
 
@@ -109,7 +114,7 @@ export class Sessions<Data = Record<string, unknown>> {
 
   /** Extends the idle expiry now. @returns whether there is such a session */
   async touch(token: Token): Promise<boolean> {
-    return isToken(token) && this.#opened().touch(refOf(token))
+    return isToken(token) && touchNow(this.#opened(), refOf(token))
   }
 
   /**
@@ -169,7 +174,7 @@ export class Sessions<Data = Record<string, unknown>> {
    * @throws SessionEndedError, StoreError
    */
   async rotate(token: Token): Promise<{ token: Token | null; id: string }> {
-    const rotated = await this.#opened().rotate(refOf(token))
+    const rotated = await rotate(this.#opened(), refOf(token))
     return { token: rotated.token, id: rotated.id }
   }
 
@@ -352,7 +357,7 @@ export class Sessions<Data = Record<string, unknown>> {
   }
 
   async #commit(token: Token, changes: Partial<Changes>) {
-    return this.#opened().commit(refOf(token), { ...NO_CHANGES, ...changes })
+    return commit(this.#opened(), refOf(token), { ...NO_CHANGES, ...changes })
   }
 }
 

@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { NO_CHANGES } from '../../src/core/operations.ts'
+import { commit, NO_CHANGES } from '../../src/core/commits.ts'
+import { create } from '../../src/core/creations.ts'
+import { rotate } from '../../src/core/rotations.ts'
+import { release, seal } from '../../src/core/seals.ts'
 import type { Changes, SessionRecord, StoreCall } from '../../src/core/store.ts'
 import { idOfToken } from '../../src/core/token.ts'
+import { touchIsDue, touchNow, touchSoftly } from '../../src/core/touches.ts'
 import { begin, call, loaded, NOTE } from '../store-contract.ts'
 import { measureStall } from '../support/lag.ts'
 import { beginning, operationsOn, testStore } from './support.ts'
@@ -35,13 +39,13 @@ describe('an operation', () => {
     const ref = await begin(store)
     const all: [Parameters<typeof store.next>[0], () => Promise<unknown>][] = [
       ['load', () => operations.load(ref.id)],
-      ['touch', () => operations.touch(ref)],
-      ['commit', () => operations.commit(ref, NO_CHANGES)],
+      ['touch', () => touchNow(operations, ref)],
+      ['commit', () => commit(operations, ref, NO_CHANGES)],
       ['update', () => operations.update(ref, 'a', null, () => 1)],
-      ['create', () => operations.create(beginning(operations))],
-      ['rotate', () => operations.rotate(ref)],
-      ['seal', () => operations.seal(ref, 1000)],
-      ['release', () => operations.release(ref, 'x', NOTE)],
+      ['create', () => create(operations, beginning(operations))],
+      ['rotate', () => rotate(operations, ref)],
+      ['seal', () => seal(operations, ref)],
+      ['release', () => release(operations, ref, 'x', NOTE)],
       ['destroy', () => operations.destroy(ref, NOTE)],
       ['timeToLive', () => operations.timeToLive(ref.id)],
     ]
@@ -66,8 +70,8 @@ describe('an operation', () => {
     const operations = operationsOn(store)
     const ref = await begin(store)
     let at = ref
-    for (let i = 0; i < 5; i++) at = { ...at, id: (await operations.rotate(at)).id }
-    const { id } = await operations.commit(ref, { ...NO_CHANGES, set: new Map([['a', '1']]) })
+    for (let i = 0; i < 5; i++) at = { ...at, id: (await rotate(operations, at)).id }
+    const { id } = await commit(operations, ref, { ...NO_CHANGES, set: new Map([['a', '1']]) })
     assert.equal(id, at.id)
     assert.equal((await loaded(store, at.id))?.fields.get('a'), '1')
   })
@@ -92,12 +96,12 @@ describe('an operation', () => {
       const { id } = await begin(store, { data: { b: '1' } })
       const record = (await loaded(store, id)) ?? assert.fail()
       store.calls.length = 0
-      await operations.commit({ ...record, ...known }, { ...NO_CHANGES, ...some })
+      await commit(operations, { ...record, ...known }, { ...NO_CHANGES, ...some })
       assert.deepEqual(store.calls, [method])
     }
     // Of one of which nothing is known but its id, too.
     const ref = await begin(store)
-    await operations.commit(ref, { ...NO_CHANGES, set })
+    await commit(operations, ref, { ...NO_CHANGES, set })
     assert.equal(store.calls.at(-1), 'commit')
   })
 
@@ -115,7 +119,7 @@ describe('an operation', () => {
       calls.push(call)
       return never()
     })
-    await assert.rejects(operations.commit(record, changes), TIMEOUT)
+    await assert.rejects(commit(operations, record, changes), TIMEOUT)
     assert.equal(calls.length, 2)
     assert.equal(calls[0], calls[1])
   })
@@ -126,13 +130,13 @@ describe('an operation', () => {
     const record = (await loaded(store, (await begin(store)).id)) ?? assert.fail()
     const countOf = async () => (await loaded(store, record.id))?.fields.get('request_count')
     operations.requests.add(record.id, 3)
-    await operations.commit(record, { ...NO_CHANGES, set: new Map([['a', '1']]) })
+    await commit(operations, record, { ...NO_CHANGES, set: new Map([['a', '1']]) })
     assert.equal(await countOf(), undefined)
     // Nor where the plain write is not enough.
     store.next('write', async () => false)
-    await operations.commit(record, { ...NO_CHANGES, set: new Map([['a', '2']]) })
+    await commit(operations, record, { ...NO_CHANGES, set: new Map([['a', '2']]) })
     assert.equal(await countOf(), undefined)
-    await operations.commit(record, { ...NO_CHANGES, remove: ['a'] })
+    await commit(operations, record, { ...NO_CHANGES, remove: ['a'] })
     assert.equal(await countOf(), '3')
     assert.equal(operations.requests.of(record.id), 0)
   })
@@ -143,7 +147,7 @@ describe('an operation', () => {
     const ref = await begin(store)
     for (let i = 0; i < 4; i++) store.next('commit', async () => ({ status: 'sealed' }))
     const [started, busy] = [performance.now(), measureStall()]
-    await operations.commit(ref, NO_CHANGES)
+    await commit(operations, ref, NO_CHANGES)
     // 5 + 10 + 20 + 40
     const took = performance.now() - started
     assert.ok(took >= 73 && took < 500 + busy(), `took ${took} ms`)
@@ -158,13 +162,13 @@ describe('an operation', () => {
       for (const method of ['commit', 'touch', 'rotate', 'update'] as const)
         store.next(method, async () => ({ status: 'sealed' }))
     }
-    await assert.rejects(operations.commit(ref, NO_CHANGES), { code: 'ERR_SESSION_ENDED' })
-    await assert.rejects(operations.rotate(ref), { code: 'ERR_SESSION_ENDED' })
+    await assert.rejects(commit(operations, ref, NO_CHANGES), { code: 'ERR_SESSION_ENDED' })
+    await assert.rejects(rotate(operations, ref), { code: 'ERR_SESSION_ENDED' })
     await assert.rejects(
       operations.update(ref, 'a', null, () => 1),
       { code: 'ERR_SESSION_ENDED' },
     )
-    assert.equal(await operations.touch(ref), false)
+    assert.equal(await touchNow(operations, ref), false)
   })
 
   for (const [reply, method, run] of [
@@ -182,7 +186,7 @@ describe('an operation', () => {
         ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(reply))),
       )
       const acting =
-        run === 'update' ? operations.update(ref, 'a', null, () => 'mine') : operations.commit(ref, NO_CHANGES)
+        run === 'update' ? operations.update(ref, 'a', null, () => 'mine') : commit(operations, ref, NO_CHANGES)
       await assert.rejects(acting, TIMEOUT)
       await new Promise(setImmediate)
       assert.deepEqual(
@@ -197,13 +201,13 @@ describe('an operation', () => {
     const store = testStore()
     const operations = operationsOn(store, { storeTimeout: 20 })
     const begun: string[] = []
-    const { create } = Object.getPrototypeOf(store) as typeof store
+    const inStore = (Object.getPrototypeOf(store) as typeof store).create
     store.create = async (session, call) => {
       await tooLate(call)
       begun.push(session.id)
-      return create(session, call)
+      return inStore(session, call)
     }
-    await assert.rejects(operations.create(beginning(operations, { userId: 'ada' })), TIMEOUT)
+    await assert.rejects(create(operations, beginning(operations, { userId: 'ada' })), TIMEOUT)
     while (!store.calls.includes('destroy')) await pause(5)
     await pause(1)
     assert.equal(begun.length, 1)
@@ -217,8 +221,8 @@ describe('an operation', () => {
     store.next('destroy', async () => {
       throw new Error('no connection')
     })
-    const create = operations.create(beginning(operations))
-    await assert.rejects(create, TIMEOUT)
+    const creating = create(operations, beginning(operations))
+    await assert.rejects(creating, TIMEOUT)
     while (!store.calls.includes('destroy')) await pause(5)
   })
 
@@ -226,24 +230,24 @@ describe('an operation', () => {
     const store = testStore()
     const operations = operationsOn(store, { maxPerUser: { limit: 1, whenFull: 'refuse' } })
     const ref = await begin(store, { data: { n: 'x', m: `${Number.MAX_SAFE_INTEGER}` } })
-    const increment = (field: string) => operations.commit(ref, { ...NO_CHANGES, increments: [[field, 1]] })
+    const increment = (field: string) => commit(operations, ref, { ...NO_CHANGES, increments: [[field, 1]] })
     await assert.rejects(increment('n'), { code: 'ERR_FIELD_NOT_INTEGER', field: 'n', message: /'n'/ })
     await assert.rejects(increment('m'), { code: 'ERR_FIELD_RANGE', field: 'm', message: /'m'/ })
     const session = beginning(operations, { userId: 'ada' })
-    const { token, record } = await operations.create(session)
+    const { token, record } = await create(operations, session)
     assert.equal(idOfToken(token), record.id)
-    await assert.rejects(operations.create(session), { code: 'ERR_USER_LIMIT', status: 403, message: /\b1 sessions/ })
+    await assert.rejects(create(operations, session), { code: 'ERR_USER_LIMIT', status: 403, message: /\b1 sessions/ })
   })
 
   it('gives a session that another request has rotated no second token, and says where it is now', async () => {
     const store = testStore()
     const operations = operationsOn(store)
     const ref = await begin(store)
-    const { id, token } = await operations.rotate(ref)
+    const { id, token } = await rotate(operations, ref)
     assert.equal(idOfToken(token ?? ''), id)
-    assert.deepEqual([(await operations.rotate(ref)).id, (await operations.rotate(ref)).token], [id, null])
+    assert.deepEqual([(await rotate(operations, ref)).id, (await rotate(operations, ref)).token], [id, null])
     await operations.destroy({ id, userId: null }, NOTE)
-    await assert.rejects(operations.rotate(ref), { code: 'ERR_SESSION_ENDED' })
+    await assert.rejects(rotate(operations, ref), { code: 'ERR_SESSION_ENDED' })
   })
 })
 
@@ -257,10 +261,10 @@ describe('a touch on the way', () => {
     const store = testStore()
     const operations = operationsOn(store, { touchInterval: 0 })
     const [record, other] = [await recordOf(store), await recordOf(store)]
-    const times = await Promise.all([record, record, other, record].map((one) => operations.touchSoftly(one)))
+    const times = await Promise.all([record, record, other, record].map((one) => touchSoftly(operations, one)))
     assert.equal(store.calls.filter((name) => name === 'touch').length, 2)
     assert.ok(times.every((time) => time !== null && time >= record.lastAccessedAt))
-    await operations.touchSoftly(record)
+    await touchSoftly(operations, record)
     assert.equal(store.calls.filter((name) => name === 'touch').length, 3)
   })
 
@@ -270,15 +274,15 @@ describe('a touch on the way', () => {
     const record = await recordOf(store)
     const codes = await warningsOf(async () => {
       store.next('touch', never)
-      assert.equal(await operations.touchSoftly(record), null)
+      assert.equal(await touchSoftly(operations, record), null)
       store.next('touch', async () => {
         throw new Error('no connection')
       })
-      assert.equal(await operations.touchSoftly(record), null)
+      assert.equal(await touchSoftly(operations, record), null)
     })
     assert.deepEqual(codes, ['COATCHECK_TOUCH_FAILED'])
     store.next('touch', async () => ({ status: 'ended' }))
-    assert.equal(await operations.touchSoftly(record), null)
+    assert.equal(await touchSoftly(operations, record), null)
   })
 
   it('is waited for by close, which then closes the store', async () => {
@@ -288,7 +292,7 @@ describe('a touch on the way', () => {
     const order: string[] = []
     store.close = async () => void order.push('closed')
     store.next('touch', () => pause(30).then(() => ({ status: 'ok', lastAccessedAt: order.push('touched') })))
-    void operations.touchSoftly(record)
+    void touchSoftly(operations, record)
     await operations.close()
     assert.deepEqual(order, ['touched', 'closed'])
   })
@@ -298,7 +302,7 @@ describe('a touch on the way', () => {
     const operations = operationsOn(store, { touchInterval: 1000 })
     const isDue = (now: number | null, lastAccessedAt: number, idleTimeout = 60_000) => {
       store.now = () => now
-      return operations.touchIsDue({ id: 'any', lastAccessedAt, idleTimeout })
+      return touchIsDue(operations.settings, { id: 'any', lastAccessedAt, idleTimeout })
     }
     assert.deepEqual([isDue(5000, 4001), isDue(5000, 4000), isDue(5000, 0), isDue(null, 0)], [false, true, true, true])
     assert.deepEqual([isDue(5000, 4901, 200), isDue(5000, 4900, 200)], [false, true])

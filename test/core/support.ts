@@ -1,4 +1,5 @@
-import { type CreateSession, Operations } from '../../src/core/operations.ts'
+import type { CreateSession } from '../../src/core/creations.ts'
+import { Operations } from '../../src/core/operations.ts'
 import { readOptions, type SessionsOptions } from '../../src/core/options.ts'
 import type { SessionStore, StoreCall } from '../../src/core/store.ts'
 import { memoryStore } from '../../src/memory.ts'

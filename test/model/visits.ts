@@ -1,6 +1,8 @@
 import type { RequestState } from '../../src/core/request-state.ts'
+import { seal } from '../../src/core/seals.ts'
 import type { Device, Session } from '../../src/core/session.ts'
 import type { Note, StoreCall } from '../../src/core/store.ts'
+import { touchIsDue, touchSoftly } from '../../src/core/touches.ts'
 import { ALWAYS } from '../store-contract.ts'
 import type { Cookie, Data, InTime, Login, Operations, Standing, Visit, Who } from './operations.ts'
 import { StoreSide } from './stores.ts'
@@ -82,8 +84,8 @@ export class VisitSide extends StoreSide implements InTime<Operations> {
     const { state, loaded } = this.#request(visit)
     const changes = state.pending()
     if (changes !== null) await state.commit(changes)
-    else if (loaded !== null && state.record === loaded && state.operations.touchIsDue(loaded)) {
-      await state.operations.touchSoftly(loaded)
+    else if (loaded !== null && state.record === loaded && touchIsDue(state.operations.settings, loaded)) {
+      await touchSoftly(state.operations, loaded)
     }
     return this.#standing(visit)
   }
@@ -117,7 +119,7 @@ export class VisitSide extends StoreSide implements InTime<Operations> {
   async abandon(who: Who): Promise<boolean> {
     const { operations } = await this.sessions.openRequest({}, undefined)
     const ref = await this.sessions.find(this.id(who))
-    const sealed = ref && (await operations.seal(ref, 2000))
+    const sealed = ref && (await seal(operations, ref))
     this.#abandoned = sealed && { ref: sealed.record, by: sealed.by }
     return sealed !== null
   }

@@ -1,8 +1,11 @@
 import { createBeside } from '../../core/beside.ts'
+import { commit, NO_CHANGES } from '../../core/commits.ts'
+import { createAs } from '../../core/creations.ts'
 import { ArgumentError, SessionEndedError, StoreError } from '../../core/errors.ts'
-import { NO_CHANGES, type Operations } from '../../core/operations.ts'
+import type { Operations } from '../../core/operations.ts'
 import { touchEvery } from '../../core/options.ts'
 import type { SessionRecord, TouchRule } from '../../core/store.ts'
+import { touchNow } from '../../core/touches.ts'
 import { cookieFields, cookieOf, expiryOf } from './cookie-fields.ts'
 import { idOfHandle, isHandle } from './handles.ts'
 import { after, begun, type Difference, difference, isCookie, type Known, knownOf, whileUnderWay } from './known.ts'
@@ -83,7 +86,7 @@ export class StoredSessions {
     } catch (error) {
       if (!(error instanceof StoreError && error.code === 'ERR_STORE_FULL')) throw error // guard: only without memory
       // Without memory no field can be written, but the end of the session can be moved as before: readers go on.
-      if (!(await this.#operations.touch({ id, userId: null }))) throw new SessionEndedError() // guard: ended
+      if (!(await touchNow(this.#operations, { id, userId: null }))) throw new SessionEndedError() // guard: ended
     }
   }
 
@@ -133,7 +136,7 @@ export class StoredSessions {
     idleTimeout: number,
   ): Promise<Known | null> {
     const lifetime = this.#settings.lifetime ?? Math.max(LONGEST_COOKIE, idleTimeout)
-    const { existed, now } = await this.#operations.createAs(id, {
+    const { existed, now } = await createAs(this.#operations, id, {
       userId: null,
       fields,
       idleTimeout,
@@ -159,11 +162,11 @@ export class StoredSessions {
     idleTimeout: number,
   ): Promise<void> {
     const all = { ...NO_CHANGES, ...changes }
-    if (known === null) return void (await this.#operations.commit({ id, userId: null }, { ...all, idleTimeout }))
+    if (known === null) return void (await commit(this.#operations, { id, userId: null }, { ...all, idleTimeout }))
     const ref = { id, userId: null, lastAccessedAt: known.lastAccessedAt, idleTimeout: known.idleTimeout }
     const staysAsLong = this.#isSoon(id, known, idleTimeout)
-    const commit = () =>
-      staysAsLong ? this.#operations.commit(ref, all, NEVER) : this.#operations.commit(ref, { ...all, idleTimeout })
+    const send = () =>
+      staysAsLong ? commit(this.#operations, ref, all, NEVER) : commit(this.#operations, ref, { ...all, idleTimeout })
     // Until the answer comes, and for good if none does, nobody knows what these fields hold: another set, by somebody who has
     // not waited for this one, writes them again.
     const underWay = whileUnderWay(known, changes)
@@ -172,7 +175,7 @@ export class StoredSessions {
       if (this.#known.get(session) === underWay) this.#known.set(session, now) // guard: the last word
     }
     try {
-      const reply = await commit()
+      const reply = await send()
       settle(after(known, changes, reply.lastAccessedAt, staysAsLong ? known.idleTimeout : idleTimeout))
     } catch (error) {
       if (!(error instanceof StoreError && error.outcome === 'unknown')) settle(known)
