@@ -19,7 +19,7 @@ export class Operations {
   readonly requests: RequestCounts
   readonly calls: StoreCalls
   /** Touches on their way, by session id. */
-  readonly touching = new Map<string, Promise<number | null>>()
+  readonly touching: Map<string, Promise<number | null>> = new Map()
   readonly #store: SessionStore
   readonly #reuseNote: Note
   readonly #updates: FieldUpdates
