@@ -34,14 +34,14 @@ export interface ExpressSessionsOptions {
   /** Set `req.session` to the same object as `sessions.of(req)`, untyped. Default `true`; `false` leaves it to express-session. */
   reqSession?: boolean
   /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
-  touch?: (req: IncomingMessage) => boolean
+  touch?(req: IncomingMessage): boolean
   /**
    * Whether this request is served as a visitor's if the store fails as its session is read: with empty data, no user,
    * `session.unavailable`, and no write. Asked only then. Default: none is, the answer is 503.
    */
-  serveAsVisitor?: (req: IncomingMessage) => boolean
+  serveAsVisitor?(req: IncomingMessage): boolean
   /** Told of errors that no handler can see any more (a commit that failed after `res.json()`). Default `console.error`. */
-  onError?: (error: unknown, req: IncomingMessage) => void
+  onError?(error: unknown, req: IncomingMessage): void
 }
 
 /** What Express adds to a request, as far as the adapter uses it. */

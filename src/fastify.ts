@@ -34,14 +34,14 @@ export type { SameOriginOptions } from './core/same-origin.ts'
 /** How sessions meet Fastify. */
 export interface FastifySessionsOptions {
   /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
-  touch?: (request: FastifyRequestLike) => boolean
+  touch?(request: FastifyRequestLike): boolean
   /**
    * Whether this request is served as a visitor's if the store fails as its session is read: with empty data, no user,
    * `session.unavailable`, and no write. Asked only then. Default: none is, the answer is 503.
    */
-  serveAsVisitor?: (request: FastifyRequestLike) => boolean
+  serveAsVisitor?(request: FastifyRequestLike): boolean
   /** Told of errors that no handler can see any more (a commit that failed after the reply was sent). Default `console.error`. */
-  onError?: (error: unknown, request: FastifyRequestLike) => void
+  onError?(error: unknown, request: FastifyRequestLike): void
 }
 
 type OnRequest = (request: FastifyRequestLike, reply: FastifyReplyLike, done: (error?: Error) => void) => void

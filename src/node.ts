@@ -43,18 +43,18 @@ export type { SameOriginOptions } from './core/same-origin.ts'
 /** How sessions meet a server of Node. */
 export interface NodeSessionsOptions {
   /** Whether this request counts as activity. Default: every request does. `false` for a route that polls. */
-  touch?: (req: NodeRequest) => boolean
+  touch?(req: NodeRequest): boolean
   /**
    * Whether this request is served as a visitor's if the store fails as its session is read: with empty data, no user,
    * `session.unavailable`, and no write. Asked only then. Default: none is, the answer is 503.
    */
-  serveAsVisitor?: (req: NodeRequest) => boolean
+  serveAsVisitor?(req: NodeRequest): boolean
   /** Whether a request came over https, for a server behind a proxy that ends TLS. Default: what its connection tells. */
   secure?: (req: NodeRequest) => boolean
   /** The client's address, for a server behind a proxy. Default: that of the connection. */
   address?: (req: NodeRequest) => string | undefined
   /** Told of errors that no handler can see any more (a commit that failed after `res.end()`). Default `console.error`. */
-  onError?: (error: unknown, req: NodeRequest) => void
+  onError?(error: unknown, req: NodeRequest): void
   /**
    * Told of a request that has failed (the listener threw, or the store was away) and free to answer it. If it leaves that,
    * the answer is the error's `status`, or 500, with JSON such as `{ "error": "Internal server error" }`. Default `console.error`.

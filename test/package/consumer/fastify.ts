@@ -19,7 +19,8 @@ const own = requireThat<{ orders: string[] }, FastifyRequest<{ Params: { id: str
 
 for (const app of [Fastify(), Fastify({ logger: true })]) {
   app.addHook('onRequest', sameOrigin())
-  await app.register(fastifySessions(sessions, { touch: ({ url }) => url !== '/poll' }))
+  const serveAsVisitor = (request: FastifyRequest) => request.routeOptions.url === '/'
+  await app.register(fastifySessions(sessions, { touch: ({ url }) => url !== '/poll', serveAsVisitor }))
   app.addHook('preHandler', requireRole('admin', { sessions, onRefused }))
   app.get('/cart', { preHandler: [requireUser()] }, (request) => sessions.of(request).data.orders)
   app.get<{ Params: { id: string } }>('/orders/:id', { preHandler: own }, (request) => request.params.id)

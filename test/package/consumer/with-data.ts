@@ -1,7 +1,7 @@
 import { createSessions, SessionEndedError, type SessionsOptions } from 'coatcheck'
 import { expressSessions } from 'coatcheck/express'
 import { redisStore } from 'coatcheck/redis'
-import express from 'express'
+import express, { type Request } from 'express'
 import { createClient } from 'redis'
 
 // An interface, not a type alias: the two differ in what they are assignable to.
@@ -17,7 +17,12 @@ const sessions = createSessions<Data>(options)
 
 const app = express()
 app.use(express.json())
-app.use(expressSessions(sessions))
+app.use(
+  expressSessions(sessions, {
+    touch: (req: Request) => req.path !== '/poll',
+    onError: (error, req: Request) => console.error(req.originalUrl, error),
+  }),
+)
 app.post('/cart', async (req, res) => {
   const session = sessions.of(req)
   await session.update('cart', (cart = []) => [...cart, req.body.item])
