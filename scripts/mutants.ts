@@ -82,6 +82,7 @@ const NEAREST: readonly (readonly [guarded: string, tests: readonly string[]])[]
     ['test/redis/delivered-twice.', 'test/redis/node-redis.', 'test/redis/outage.', ...WAIT, 'test/redis/'],
   ],
   ['src/redis/', ['test/redis/']],
+  ['src/memory/room.', ['test/users/limit.']],
   ['src/memory/', ['test/memory/']],
   ['src/core/sessions.', ['test/memory/', 'test/core/']],
   ['src/core/adoptions.', ['test/from-express-session/']],
