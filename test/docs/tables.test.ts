@@ -17,13 +17,13 @@ import { allPages, ROOT, readPage, tableRows } from './pages.ts'
 const README = readPage('README.md')
 const source = (path: string) => readFileSync(join(ROOT, 'src', path), 'utf8')
 
-/** The properties of an interface, with their doc comments. */
+/** The properties and methods of an interface, with their doc comments. */
 function properties(text: string, name: string): Map<string, string> {
   const body = new RegExp(`^export interface ${name}(?:<[^{]*>)? \\{\\n(.*?)^\\}`, 'ms').exec(text)?.[1]
   assert.ok(body, `no interface ${name}`)
   const found = new Map<string, string>()
   for (const [, comment = '', property = ''] of body.matchAll(
-    /^(?: {2}\/\*\*(.*?)\*\/\n)? {2}(?:readonly )?(\w+)\??:/gms,
+    /^(?: {2}\/\*\*(.*?)\*\/\n)? {2}(?:readonly )?(\w+)\??[:(]/gms,
   )) {
     found.set(property, comment.replaceAll(/\s*\n\s*\*\s*/g, ' '))
   }
