@@ -61,16 +61,15 @@ async function openApp(scope: Scope, cookie: SessionsOptions['cookie'] = { secur
 describe('a session that does not stick', { timeout: 60_000 }, () => {
   let browser: Browser
   before(async () => {
-    browser = await launchBrowser({ args: ['--host-resolver-rules=MAP *.example 127.0.0.1'] })
+    browser = await launchBrowser(['--host-resolver-rules=MAP *.example 127.0.0.1'])
   })
   after(() => browser?.close())
 
   /** A tab in which nobody has any cookie. */
   async function openPage(scope: Scope): Promise<Page> {
-    await browser.context.clearCookies()
-    const page = await browser.context.newPage()
-    scope.after(() => page.close())
-    return page
+    const context = await browser.newContext()
+    scope.after(() => context.close())
+    return context.newPage()
   }
 
   /** Goes to a page of JSON. */

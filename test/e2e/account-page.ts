@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import type { BrowserOptions } from '../support/browser.ts'
+import type { BrowserContextOptions } from 'playwright-core'
 import { measureStall } from '../support/lag.ts'
 import { DemoPage } from './demo-page.ts'
 
 export const PASSWORDS = { alice: 'umbrella', bob: 'overcoat', admin: 'cloakroom' } as const
 
 /** Opens the account page in a new browser. */
-export function openAccount(t: TestContext, url: string, options: BrowserOptions = {}): Promise<DemoPage> {
+export function openAccount(t: TestContext, url: string, options: BrowserContextOptions = {}): Promise<DemoPage> {
   return DemoPage.open(t, `${url}/account`, options, '#enter')
 }
 

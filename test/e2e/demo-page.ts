@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
-import type { Page } from 'playwright-core'
-import { type BrowserOptions, launchBrowser } from '../support/browser.ts'
+import { after, type TestContext } from 'node:test'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { type Browser, launchBrowser } from '../support/browser.ts'
+
+/** One for all tests of a file. */
+let browser: Promise<Browser> | undefined
+after(async () => (await browser)?.close())
 
 /** A page of the demo in a browser of its own, worked with the keyboard alone. */
 export class DemoPage {
@@ -24,14 +28,15 @@ export class DemoPage {
   }
 
   /**
-   * Opens a page in a new browser, which ends with the test.
+   * Opens a page as in a new browser, which ends with the test.
    * @param first what is on the page when it is ready
    */
-  static async open(t: TestContext, url: string, options: BrowserOptions = {}, first = '#begin'): Promise<DemoPage> {
-    const browser = await launchBrowser({ viewport: { width: 1200, height: 900 }, ...options })
-    t.after(() => browser.close())
-    browser.context.setDefaultTimeout(10_000)
-    const page = browser.context.pages()[0] ?? (await browser.context.newPage())
+  static async open(t: TestContext, url: string, options: BrowserContextOptions = {}, first = '#begin'): Promise<DemoPage> {
+    browser ??= launchBrowser()
+    const context = await (await browser).newContext({ viewport: { width: 1200, height: 900 }, ...options })
+    t.after(() => context.close())
+    context.setDefaultTimeout(10_000)
+    const page = await context.newPage()
     const demo = new DemoPage(page)
     await page.exposeFunction('wrong', (what: string) => demo.#wrongs.push(what))
     await page.addInitScript(
