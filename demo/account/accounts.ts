@@ -14,26 +14,26 @@ const ACCOUNTS: readonly Account[] = [
     id: '1001',
     username: 'alice',
     role: 'member',
-    password: { salt: 'RkuqGFyO6pO38zKaQDhpBA', hash: 'mlYtSlh1M6bYG1z9X9Yr2D31ZjDB6zFTeoGrvLNDIu0' },
+    password: { salt: 'nK1e_KiB4JiezD3XbrOVlA', hash: 'yiFp2y7SYOKY1XmsnUNZvbLUa0ql8I8OKk6R9IMe414' },
   },
   {
     id: '1002',
     username: 'bob',
     role: 'member',
-    password: { salt: 'qQzPh4CXXLWekZ9HKyx_xA', hash: 'WuWpz5PahBTuX3fQ_9cDXfyqamV032ZrwXVUbgK1C6E' },
+    password: { salt: 'AZ2RA6AZnASOpxcXLiOAjw', hash: 'CU3eRqan9Bso97sNj9eOOhYdjDEPI1Otx5HUBPSd2YI' },
   },
   {
     id: '1',
     username: 'admin',
     role: 'admin',
-    password: { salt: 'bi-tzqmDtGoDcoJmZao4-g', hash: '5aq6zF7ha9a_wU1-2nIcnpRwYrfgqZwVxV16UNMrF9s' },
+    password: { salt: 'hKGJ2F7a9RV-Cwxwk-fXDw', hash: 'JHUlAbWE6u92hlhp5x_alV6u8p56x0VAlWIlSgaA0xM' },
   },
 ]
 
 /** Of a password that nobody knows. */
 const NOBODYS: PasswordHash = {
-  salt: 'uZ8o1Df8kkNaBxvu0QFg7g',
-  hash: 'uERkN3JYDMmL4LTJpr_bs6kd91_GDUaZarPu105TJtc',
+  salt: 'ZCcUkuEgbvf8gk0Blvf-CQ',
+  hash: '2v-D9h7qe4K8fOtymPB-Ohiv0NWg5SR_UCcPabUgRlE',
 }
 
 export function accountOf(userId: string): Account | null {
