@@ -31,7 +31,12 @@ export class DemoPage {
    * Opens a page as in a new browser, which ends with the test.
    * @param first what is on the page when it is ready
    */
-  static async open(t: TestContext, url: string, options: BrowserContextOptions = {}, first = '#begin'): Promise<DemoPage> {
+  static async open(
+    t: TestContext,
+    url: string,
+    options: BrowserContextOptions = {},
+    first = '#begin',
+  ): Promise<DemoPage> {
     browser ??= launchBrowser()
     const context = await (await browser).newContext({ viewport: { width: 1200, height: 900 }, ...options })
     t.after(() => context.close())
