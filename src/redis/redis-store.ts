@@ -102,27 +102,13 @@ class RedisStore implements SessionStore, CheckableStore {
     )
   }
 
-  async load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | Adopted | null> {
-    let at = id
-    try {
-      let fields = toMap(await this.#runner.send(this.#commands.load(id), call))
-      while (fields.has('_successor')) {
-        const from = at
-        const successor = fields.get('_successor')
-        if (!isId(successor)) return await this.#broken(from, call) // guard: successor
-        at = successor
-        const [status, first, found] = await this.#runner.run(this.#commands.follow(from, successor, reuse), call)
-        if (status === 'reused') return { status, successor, first: first === 1 }
-        if (status !== 'ok') return null // guard: grace
-        fields = toMap(found)
-      }
-      if (fields.size === 0) return null
-      if (fields.has('_ended')) return await this.#goesOn(at, fields, call)
-      return parseRecord(at, fields) ?? (await this.#broken(at, call))
-    } catch (error) {
-      if (isReply(error, 'WRONGTYPE')) return this.#broken(at, call) // guard: wrong type
-      throw error
+  load(id: string, reuse: Note | null, call: StoreCall): Promise<SessionRecord | Reused | Adopted | null> {
+    const read = (reply: unknown) => {
+      const fields = toMap(reply)
+      const goesOn = fields.has('_successor') || fields.has('_ended')
+      return (!goesOn && parseRecord(id, fields)) || this.#follow(id, fields, reuse, call)
     }
+    return this.#runner.read(this.#commands.load(id), call, read, (error) => this.#unreadable(error, id, call))
   }
 
   async touch(ref: SessionRef, every: number, requests: number, call: StoreCall): Promise<Reply<Accessed>> {
@@ -302,12 +288,46 @@ class RedisStore implements SessionStore, CheckableStore {
   }
 
   now(id?: string): number | null {
-    return this.#runner.known(id && this.#commands.keys.session(id))
+    const isAnywhere = id === undefined || this.#connection.isOneServer
+    return this.#runner.known(isAnywhere ? undefined : this.#commands.keys.session(id))
   }
 
   async close(): Promise<void> {
     this.#stopProbing()
     this.#replicas?.close()
+  }
+
+  /** What a hash leads to that is not plainly a session. */
+  async #follow(
+    id: string,
+    found: Map<string, string>,
+    reuse: Note | null,
+    call: StoreCall,
+  ): Promise<SessionRecord | Reused | Adopted | null> {
+    let at = id
+    let fields = found
+    try {
+      while (fields.has('_successor')) {
+        const from = at
+        const successor = fields.get('_successor')
+        if (!isId(successor)) return await this.#broken(from, call) // guard: successor
+        at = successor
+        const [status, first, found] = await this.#runner.run(this.#commands.follow(from, successor, reuse), call)
+        if (status === 'reused') return { status, successor, first: first === 1 }
+        if (status !== 'ok') return null // guard: grace
+        fields = toMap(found)
+      }
+      if (fields.size === 0) return null
+      if (fields.has('_ended')) return await this.#goesOn(at, fields, call)
+      return parseRecord(at, fields) ?? (await this.#broken(at, call))
+    } catch (error) {
+      return this.#unreadable(error, at, call)
+    }
+  }
+
+  async #unreadable(error: unknown, id: string, call: StoreCall): Promise<null> {
+    if (isReply(error, 'WRONGTYPE')) return this.#broken(id, call) // guard: wrong type
+    throw error
   }
 
   /** Of a session that is over: where it goes on, as long as that is to be told. */

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { giveUp } from '../core/deadline.ts'
 import type { Ok, Reply, SessionRef, StoreCall } from '../core/store.ts'
 import type { RedisConnection, Server } from './clients/connection.ts'
+import { readHash } from './clients/hash-reply.ts'
 import { RedisClock, toInstant } from './clock.ts'
 import { evalCommand, type ScriptCall } from './commands.ts'
 import { AwayError, isReply, mayPass, storeError } from './errors.ts'
@@ -36,25 +37,30 @@ export class Runner {
     return this.#send(words, call, () => this.#connection.send(words, call, sentTo))
   }
 
-  async #send<T>(words: readonly string[], call: StoreCall, send: () => Promise<T>): Promise<T> {
+  /**
+   * Sends a command and makes something of its reply, in one step: each promise on the way costs a read time.
+   * @param failed what to make of an error
+   */
+  read<T>(
+    words: readonly string[],
+    call: StoreCall,
+    parse: (reply: unknown) => T | Promise<T>,
+    failed: (error: unknown) => T | Promise<T>,
+  ): Promise<T> {
+    return this.#send(words, call, () => this.#connection.send(words, call), parse, failed)
+  }
+
+  #send<Reply, T>(
+    words: readonly string[],
+    call: StoreCall,
+    send: () => Promise<Reply>,
+    parse?: (reply: Reply) => T | Promise<T>,
+    failed?: (error: unknown) => T | Promise<T>,
+  ): Promise<T> {
     this.#onCommand?.(words)
-    for (let attempt = 0; ; attempt++) {
-      // Also after one that was refused, as with NOSCRIPT: from here on nobody knows what becomes of this one.
-      call.outcome = 'unknown' // guard: unknown again
-      try {
-        const reply = await send()
-        call.refusal = undefined
-        return reply
-      } catch (error) {
-        const failure = storeError(error)
-        // What an operation has sent before this was answered, so the whole of it has not been carried out either.
-        if (failure.outcome === 'none') call.outcome = 'none' // guard: not carried out
-        if (!mayPass(failure)) throw failure
-        call.refusal = failure // guard: what the deadline says
-        await aWhile(attempt, call.signal)
-        if (call.expired) throw failure // guard: deadline
-      }
-    }
+    // Also after one that was refused, as with NOSCRIPT: from here on nobody knows what becomes of this one.
+    call.outcome = 'unknown' // guard: unknown again
+    return send().then(parse, (error: unknown) => again(error, call, send).then(parse, failed)) as Promise<T>
   }
 
   /** By EVALSHA, then whole when the server does not know the script. The only place that runs scripts. */
@@ -132,6 +138,27 @@ export class Runner {
   }
 }
 
+/** Sends again what was refused for a passing reason, as long as the deadline lasts. */
+async function again<T>(error: unknown, call: StoreCall, send: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    const failure = storeError(error)
+    // What an operation has sent before this was answered, so the whole of it has not been carried out either.
+    if (failure.outcome === 'none') call.outcome = 'none' // guard: not carried out
+    if (!mayPass(failure)) throw failure
+    call.refusal = failure // guard: what the deadline says
+    await aWhile(attempt, call.signal)
+    if (call.expired) throw failure // guard: deadline
+    call.outcome = 'unknown' // guard: unknown once more
+    try {
+      const reply = await send()
+      call.refusal = undefined
+      return reply
+    } catch (next) {
+      error = next
+    }
+  }
+}
+
 /** Waits a little, and longer from time to time; no longer than until the call is withdrawn. */
 async function aWhile(attempt: number, signal: AbortSignal): Promise<void> {
   // Not all at once: those who were refused together would come back together.
@@ -153,10 +180,11 @@ export function replyOf<T>(words: Words, ok: () => Ok<T>): Reply<T> {
   }
 }
 
-/** A map, or a flat array of fields and values. */
+/** A map, or a flat array of fields and values, as text or as bytes. */
 export function toMap(flat: unknown): Map<string, string> {
   if (flat instanceof Map) return flat
-  const words = flat as string[]
+  const words = flat as string[] | Buffer[]
+  if (typeof words[0] === 'object') return readHash(words as Buffer[])
   const map = new Map<string, string>()
   for (let i = 0; i + 1 < words.length; i += 2) map.set(words[i] as string, words[i + 1] as string)
   return map

@@ -39,6 +39,8 @@ export interface Master {
 export interface RedisConnection extends Sender {
   /** @param sentTo told which server it goes to, as it is sent; more than once where a server says that another one has the key */
   send(words: readonly string[], call: StoreCall, sentTo?: (server: Server) => void): Promise<unknown>
+  /** Whether there is but one server, which holds every key. Default `false`. */
+  readonly isOneServer?: boolean
   /** The server that holds a key (none given: any), as far as the client knows. */
   serverOf(key?: string): Server | null
   /** All servers that hold sessions; none as long as the client does not know any. */

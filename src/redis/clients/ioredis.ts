@@ -85,6 +85,7 @@ interface Waiting {
 }
 
 class IoredisConnection implements ServerConnection {
+  readonly isOneServer = true
   readonly #client: IoredisClient
   /** Calls that wait for the connection. */
   readonly #waiting = new Set<Waiting>()

@@ -40,6 +40,8 @@ interface NodeRedisCommandOptions {
  * own timeout is off, since every call has a deadline here: it would cost an AbortSignal a command, each kept for 5 seconds.
  */
 const COMMAND_OPTIONS = { typeMapping: { 37: Map }, timeout: 0 }
+/** A hash comes as bytes, in an array (map `%`, bulk string `$`): see {@link readHash}. */
+const HASH_OPTIONS = { typeMapping: { 36: Buffer, 37: Array }, timeout: 0 }
 
 /** Whether something is a node-redis client of a single server. */
 export function isNodeRedis(client: object): client is NodeRedisClient {
@@ -65,10 +67,12 @@ export function nodeRedis(client: NodeRedisClient): ServerConnection {
     send(words, call, sentTo) {
       sentTo?.(connection)
       // Only while the connection is away does a command wait in the client's queue, where it can be withdrawn.
+      const options = words[0] === 'HGETALL' ? HASH_OPTIONS : COMMAND_OPTIONS
       return client.isReady
-        ? client.sendCommand(words, COMMAND_OPTIONS)
-        : client.sendCommand(words, { ...COMMAND_OPTIONS, abortSignal: call.signal })
+        ? client.sendCommand(words, options)
+        : client.sendCommand(words, { ...options, abortSignal: call.signal })
     },
+    isOneServer: true,
     serverOf: () => connection,
     masters: () => [{ server: () => connection }],
     trouble: () => troubleOf(client),
