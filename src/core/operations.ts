@@ -5,8 +5,26 @@ import { type CompareAndSet, FieldUpdates } from './field-updates.ts'
 import { follow } from './follow.ts'
 import type { Settings } from './options.ts'
 import { RequestCounts } from './request-counts.ts'
-import type { Accessed, Conflict, Note, Ok, SessionRecord, SessionRef, SessionStore, StoreCall } from './store.ts'
+import type {
+  Accessed,
+  Adopted,
+  Conflict,
+  Note,
+  Ok,
+  Reused,
+  SessionRecord,
+  SessionRef,
+  SessionStore,
+  StoreCall,
+} from './store.ts'
 import { StoreCalls } from './store-calls.ts'
+
+type Found = SessionRecord | Reused | Adopted | null
+
+/** Whether an id leads to a session, or to nothing at all. */
+export function isSession(found: Found): found is SessionRecord | null {
+  return found === null || !('status' in found)
+}
 
 /**
  * What requests and the API without a request have in common: the settings, the events, every store call with its deadline. What
@@ -36,9 +54,17 @@ export class Operations {
 
   /** @param byToken whether somebody came with a token that leads here, so that its use after a rotation is noticed */
   async load(id: string, byToken = false): Promise<SessionRecord | null> {
-    const reuse = byToken ? this.#reuseNote : null
-    const found = await this.call('load', (call) => this.#store.load(id, reuse, call))
-    if (found === null || !('status' in found)) return found
+    const found = await this.find(id, byToken)
+    return isSession(found) ? found : this.gone(found)
+  }
+
+  /** The same, for a request: what is found may be gone. */
+  find(id: string, byToken = true): Promise<Found> {
+    return this.call('load', (call) => this.#store.load(id, byToken ? this.#reuseNote : null, call))
+  }
+
+  /** Tells of the use of a token whose grace is over, if that was what was found. */
+  async gone(found: Reused | Adopted): Promise<null> {
     if (found.status === 'reused' && found.first) await this.#reused(found.successor)
     return null
   }
@@ -49,7 +75,7 @@ export class Operations {
       let at = id
       while (true) {
         const found = await this.#store.load(at, null, call)
-        if (found === null || !('status' in found)) return found
+        if (isSession(found)) return found
         if (found.status === 'adopted') return null // guard: another store
         if (call.expired) giveUp(call) // guard: deadline
         at = found.successor

@@ -13,7 +13,7 @@ import { checkIdleTimeout, readLimits } from './limits.ts'
 import { readDetails } from './login-options.ts'
 import { Logins } from './logins.ts'
 import type { Monitoring, RecentOptions, SessionStats } from './monitoring.ts'
-import { lastMounted, type Mounted, mount, mountedOf } from './mounted.ts'
+import { lastMounted, mount, mountedOf } from './mounted.ts'
 import { type OpenOptions, openRequest } from './open-request.ts'
 import { Operations } from './operations.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
@@ -308,20 +308,14 @@ export class Sessions<Data = Record<string, unknown>> {
     cookieHeader: string | undefined,
     options?: OpenOptions,
   ): RequestState | Promise<RequestState> {
-    const before = lastMounted(request)
-    if (before !== undefined && mountedOf(request, this) !== undefined) {
+    if (mountedOf(request, this) !== undefined) {
       throw new MountError('The session adapter is mounted twice for this request; mount it once, before the routes.')
     }
-    const opened = openRequest(this.#opened(), cookieHeader, options, this.#adoptions)
-    return opened instanceof Promise
-      ? opened.then((state) => this.#mount(request, state, lastMounted(request), options))
-      : this.#mount(request, opened, before, options)
-  }
-
-  #mount(request: object, state: RequestState, before?: Mounted, { note }: OpenOptions = {}): RequestState {
-    const session = new Session<Data>(state, this.#logins) as unknown as Session<never>
-    mount(request, { sessions: this, state, session, note, before })
-    return state
+    return openRequest(this.#opened(), cookieHeader, options, this.#adoptions, (state) => {
+      const session = new Session<Data>(state, this.#logins) as unknown as Session<never>
+      mount(request, { sessions: this, state, session, note: options?.note, before: lastMounted(request) })
+      return state
+    })
   }
 
   /** Not a getter: V8 goes a long way round to a private one, and each request comes by. */
