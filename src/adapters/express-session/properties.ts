@@ -12,21 +12,35 @@ const ASSIGNED = { configurable: true, enumerable: true, writable: true }
 /** Before the name of a property that coatcheck keeps for itself, or that is no name of a field. */
 const ESCAPE = '_p:'
 
+/** So many names are remembered: sessions have the same few, each of which every request asks for several times. */
+const NAMES = 1000
+
 /** The hash field that holds a property of the session. */
-export function fieldOf(property: string): string {
+export const fieldOf: (property: string) => string = remembering((property) => {
   if (isOwnField(property)) return property
   // Redis keeps UTF-8, which has no place for half a surrogate pair: such a name is kept as JSON writes it.
   return ESCAPE + (property.isWellFormed() ? property : JSON.stringify(property))
-}
+})
 
 /** The property of the session that a hash field holds; `null`: none, the field is coatcheck's own. */
-export function propertyOf(field: string): string | null {
+export const propertyOf: (field: string) => string | null = remembering((field) => {
   if (field.startsWith(ESCAPE)) {
     const property = field.slice(ESCAPE.length)
     const name = property.startsWith('"') ? decode(property) : property
     return typeof name === 'string' && !name.isWellFormed() ? name : property
   }
   return fieldOf(field) === field ? field : null
+})
+
+function remembering<T>(answer: (name: string) => T): (name: string) => T {
+  const answers = new Map<string, T>()
+  return (name) => {
+    const known = answers.get(name)
+    if (known !== undefined) return known
+    const found = answer(name)
+    if (answers.size < NAMES) answers.set(name, found)
+    return found
+  }
 }
 
 /**
