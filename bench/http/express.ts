@@ -5,24 +5,23 @@ import session from 'express-session'
 import { expressSessions } from '../../src/express.ts'
 import { CoatcheckStore } from '../../src/express-session.ts'
 import { type Application, type RedisClient, SECRET, sessionsOn } from './application.ts'
-import { beginHash, type Hash, hashOf, pageOfHash } from './floor.ts'
-import { type Data, FIRST_DATA, nextItem, nextLogin, OK, pageOf } from './page.ts'
+import { beginHash, type Hash, hashOf, pageOfHash, writeHash } from './floor.ts'
+import { type Data, FIRST_DATA, nextCookie, nextItem, nextLogin, OK, pageOf } from './page.ts'
 
-export const none: Application = () => {
-  const app = express()
-  app.get('/page', (_req, res) => void res.json(pageOf({})))
-  return listening(app)
-}
+export const none: Application = () => withoutSessions(express())
 
 /** What Express itself takes for a middleware. */
-export const empty: Application = () => {
-  const app = express()
-  app.use((_req, _res, next) => next())
+export const empty: Application = () => withoutSessions(express().use((_req, _res, next) => next()))
+
+/** Answers the same requests as the others: what V8 makes of Node and of Express depends on what they have served. */
+function withoutSessions(app: Express): Promise<Server> {
   app.get('/page', (_req, res) => void res.json(pageOf({})))
+  app.post('/login', (_req, res) => void res.setHeader('Set-Cookie', nextCookie()).json(OK))
+  for (const path of ['/write', '/logout']) app.post(path, (_req, res) => void res.json(OK))
   return listening(app)
 }
 
-/** One HGETALL and nothing else: what no session library can do with less. */
+/** One HGETALL and nothing else, for a write one HSET more: what no session library on hashes can do with less. */
 export const floor: Application = (client) => {
   const app = express()
   app.use(async (req, _res, next) => {
@@ -30,6 +29,10 @@ export const floor: Application = (client) => {
     next()
   })
   app.get('/page', (req, res) => void res.json(pageOfHash((req as { hash?: Hash }).hash)))
+  app.post('/write', async (req, res) => {
+    await writeHash(client, req.headers.cookie, nextItem())
+    res.json(OK)
+  })
   app.post('/login', async (_req, res) => {
     const id = await beginHash(client)
     res.setHeader('Set-Cookie', `sid=${id}; Path=/; HttpOnly`).json(OK)

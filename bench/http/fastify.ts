@@ -5,20 +5,22 @@ import { RedisStore } from 'connect-redis'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { fastifySessions } from '../../src/fastify.ts'
 import { type Application, type RedisClient, SECRET, sessionsOn } from './application.ts'
-import { beginHash, type Hash, hashOf, pageOfHash } from './floor.ts'
-import { type Data, FIRST_DATA, nextItem, nextLogin, OK, pageOf } from './page.ts'
+import { beginHash, type Hash, hashOf, pageOfHash, writeHash } from './floor.ts'
+import { type Data, FIRST_DATA, nextCookie, nextItem, nextLogin, OK, pageOf } from './page.ts'
 
-export const none: Application = async () => {
-  const app = Fastify()
-  app.get('/page', async () => pageOf({}))
-  return listening(app)
-}
+export const none: Application = () => withoutSessions(Fastify())
 
 /** What Fastify itself takes for a hook. */
-export const empty: Application = async () => {
-  const app = Fastify()
-  app.addHook('onRequest', async () => undefined)
+export const empty: Application = () => withoutSessions(Fastify().addHook('onRequest', async () => undefined))
+
+/** As that of Express. */
+function withoutSessions(app: FastifyInstance): Promise<Server> {
   app.get('/page', async () => pageOf({}))
+  app.post('/login', async (_request, reply) => {
+    reply.header('Set-Cookie', nextCookie())
+    return OK
+  })
+  for (const path of ['/write', '/logout']) app.post(path, async () => OK)
   return listening(app)
 }
 
@@ -30,6 +32,10 @@ export const floor: Application = async (client) => {
     Object.assign(request, { hash: await hashOf(client, request.headers.cookie) })
   })
   app.get('/page', async (request) => pageOfHash((request as { hash?: Hash }).hash))
+  app.post('/write', async (request) => {
+    await writeHash(client, request.headers.cookie, nextItem())
+    return OK
+  })
   app.post('/login', async (_request, reply) => {
     reply.header('Set-Cookie', `sid=${await beginHash(client)}; Path=/; HttpOnly`)
     return OK

@@ -4,18 +4,18 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { honoSessions } from '../../src/hono.ts'
 import { type Application, sessionsOn } from './application.ts'
-import { FIRST_DATA, nextItem, nextLogin, OK, pageOf } from './page.ts'
+import { FIRST_DATA, nextCookie, nextItem, nextLogin, OK, pageOf } from './page.ts'
 
-export const none: Application = () => {
-  const app = new Hono()
-  app.get('/page', (c) => c.json(pageOf({})))
-  return listening(app)
-}
+export const none: Application = () => withoutSessions(new Hono())
 
 /** What Hono itself takes for a middleware. */
-export const empty: Application = () => {
-  const app = new Hono().use(async (_c, next) => next())
+export const empty: Application = () => withoutSessions(new Hono().use(async (_c, next) => next()))
+
+/** As that of Express. */
+function withoutSessions(app: Hono): Promise<Server> {
   app.get('/page', (c) => c.json(pageOf({})))
+  app.post('/login', (c) => c.json(OK, 200, { 'Set-Cookie': nextCookie() }))
+  for (const path of ['/write', '/logout']) app.post(path, (c) => c.json(OK))
   return listening(app)
 }
 

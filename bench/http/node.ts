@@ -2,9 +2,14 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { nodeSessions } from '../../src/node.ts'
 import { type Application, sessionsOn } from './application.ts'
-import { FIRST_DATA, nextItem, nextLogin, OK, pageOf } from './page.ts'
+import { FIRST_DATA, nextCookie, nextItem, nextLogin, OK, pageOf } from './page.ts'
 
-export const none: Application = () => listening((_req, res) => answer(res, pageOf({})))
+/** As those of Express. */
+export const none: Application = () =>
+  listening((req, res) => {
+    if (req.url === '/login') res.setHeader('Set-Cookie', nextCookie())
+    answer(res, req.url === '/page' ? pageOf({}) : OK)
+  })
 
 export const coatcheck: Application = (client) => {
   const sessions = sessionsOn(client)

@@ -36,6 +36,13 @@ export function nextLogin(): Login {
   return { userId: `user-${String(logins).padStart(7, '0')}`, roles: ['customer'], device: 'Chrome on macOS' }
 }
 
+let cookies = 0
+/** Another cookie each time, as long as that of a session, for who has none. */
+export function nextCookie(): string {
+  cookies++
+  return `sid=${String(cookies).padStart(43, 'x')}; Path=/; HttpOnly; SameSite=Lax`
+}
+
 let items = 0
 /** Never twice the same, or there would be nothing to write. */
 export function nextItem(): string {

@@ -13,27 +13,25 @@ export interface Variant {
 }
 
 const ALL = OPERATIONS
-/** There is nothing to log in to. */
-const VISITOR: readonly Operation[] = ['visitor']
 
 export const VARIANTS: readonly Variant[] = [
-  variant('express', 'none', 'Express, no sessions', VISITOR),
-  variant('express', 'empty', 'Express, a middleware that does nothing', VISITOR),
-  variant('express', 'floor', 'Express, one `HGETALL` by hand (the floor)', ['read', 'visitor']),
+  variant('express', 'none', 'Express, no sessions', ALL),
+  variant('express', 'empty', 'Express, a middleware that does nothing', ALL),
+  variant('express', 'floor', 'Express, one `HGETALL` by hand (the floor)', ['read', 'visitor', 'write']),
   variant('express', 'coatcheck', 'Express, coatcheck', ALL),
   variant('express', 'coatcheckTouching', 'Express, coatcheck, `touchInterval: 0`', ['read']),
   variant('express', 'connectRedis', 'express-session, connect-redis', ALL),
   variant('express', 'ourStore', 'express-session, coatcheck’s store', ALL),
-  variant('fastify', 'none', 'Fastify, no sessions', VISITOR),
-  variant('fastify', 'empty', 'Fastify, a hook that does nothing', VISITOR),
-  variant('fastify', 'floor', 'Fastify, one `HGETALL` by hand', ['read', 'visitor']),
+  variant('fastify', 'none', 'Fastify, no sessions', ALL),
+  variant('fastify', 'empty', 'Fastify, a hook that does nothing', ALL),
+  variant('fastify', 'floor', 'Fastify, one `HGETALL` by hand (the floor)', ['read', 'visitor', 'write']),
   variant('fastify', 'coatcheck', 'Fastify, coatcheck', ALL),
   variant('fastify', 'notRolling', '@fastify/session, connect-redis, `rolling: false`', ALL),
   variant('fastify', 'rolling', '@fastify/session, connect-redis (its default)', ALL),
-  variant('hono', 'none', 'Hono, no sessions', VISITOR),
-  variant('hono', 'empty', 'Hono, a middleware that does nothing', VISITOR),
+  variant('hono', 'none', 'Hono, no sessions', ALL),
+  variant('hono', 'empty', 'Hono, a middleware that does nothing', ALL),
   variant('hono', 'coatcheck', 'Hono, coatcheck', ALL),
-  variant('node', 'none', 'node:http, no sessions', VISITOR),
+  variant('node', 'none', 'node:http, no sessions', ALL),
   variant('node', 'coatcheck', 'node:http, coatcheck', ALL),
 ]
 
