@@ -60,7 +60,12 @@ export class Runner {
     this.#onCommand?.(words)
     // Also after one that was refused, as with NOSCRIPT: from here on nobody knows what becomes of this one.
     call.outcome = 'unknown' // guard: unknown again
-    return send().then(parse, (error: unknown) => again(error, call, send).then(parse, failed)) as Promise<T>
+    const refused = (error: unknown) => again(error, call, send).then(parse, failed) as Promise<T>
+    try {
+      return send().then(parse, refused) as Promise<T>
+    } catch (error) {
+      return refused(error) // a client that throws at once, instead of rejecting
+    }
   }
 
   /** By EVALSHA, then whole when the server does not know the script. The only place that runs scripts. */

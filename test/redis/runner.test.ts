@@ -96,6 +96,25 @@ describe('what Redis cannot do just now', () => {
     }
   })
 
+  it('rejects also with what a client throws at once', async () => {
+    const send = () => {
+      throw new Error('a broken client')
+    }
+    const runner = new Runner({ ...fake(() => 'done'), send })
+    await assert.rejects(runner.send(['GET', 'key'], call()), { code: 'ERR_STORE_UNAVAILABLE', outcome: 'unknown' })
+  })
+
+  it('comes to what is made of the reply, or of the error, also when it was tried again', async () => {
+    const refusal = PASSING[0] as Error
+    for (const first of ['done', refusal]) {
+      const { runner } = answers(first, 'done')
+      assert.equal(await runner.read(['GET', 'key'], call(), (reply) => `${reply}!`, String), 'done!')
+    }
+    const { runner } = answers(refusal, new Error('WRONGTYPE Operation against a key'))
+    const made = runner.read(['GET', 'key'], call(), String, (error) => (error as { word?: string }).word ?? '')
+    assert.equal(await made, 'WRONGTYPE')
+  })
+
   it('has a deadline that knows nothing once the last attempt is on its way', async () => {
     let sent = 0
     const runner = new Runner(
