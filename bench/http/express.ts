@@ -13,7 +13,7 @@ export const none: Application = () => withoutSessions(express())
 /** What Express itself takes for a middleware. */
 export const empty: Application = () => withoutSessions(express().use((_req, _res, next) => next()))
 
-/** Answers the same requests as the others: what V8 makes of Node and of Express depends on what they have served. */
+/** Answers the same requests as the others, so that all have the same history when visitors come. */
 function withoutSessions(app: Express): Promise<Server> {
   app.get('/page', (_req, res) => void res.json(pageOf({})))
   app.post('/login', (_req, res) => void res.setHeader('Set-Cookie', nextCookie()).json(OK))

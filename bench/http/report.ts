@@ -39,8 +39,8 @@ same routes, with \`NODE_ENV=production\`; the peers have the options that their
 are medians of the rounds, a ratio is the median of the ratios within each round, processor time is in microseconds a request.
 Of two applications compare the processor time: where requests per second come near what the other processes can send and serve,
 they say less. On a machine that others use, too, a ratio differs by a tenth from one whole run to the next: take what is near a
-bound for undecided. Those without sessions get the same requests, with cookies that say nothing to them: what V8 makes of Node and
-of a framework depends on what they have served, and visitors come last.
+bound for undecided. Those without sessions get the same requests, with cookies that say nothing to them, so that all have the same
+history when visitors come, which is last.
 
 No touch is among the reads of coatcheck, since a session is extended once a minute at most. Somebody who reads less often than
 that pays one each time: that is the line with \`touchInterval: 0\`. express-session sends an \`EXPIRE\` with every read,

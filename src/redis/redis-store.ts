@@ -300,12 +300,12 @@ class RedisStore implements SessionStore, CheckableStore {
   /** What a hash leads to that is not plainly a session. */
   async #follow(
     id: string,
-    found: Map<string, string>,
+    hash: Map<string, string>,
     reuse: Note | null,
     call: StoreCall,
   ): Promise<SessionRecord | Reused | Adopted | null> {
     let at = id
-    let fields = found
+    let fields = hash
     try {
       while (fields.has('_successor')) {
         const from = at
