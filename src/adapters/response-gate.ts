@@ -1,16 +1,24 @@
 import type { ServerResponse } from 'node:http'
-import { deferDestroy } from './defer-destroy.ts'
+import { deferDestroy, makeDeferrable } from './defer-destroy.ts'
 import type { FailureAnswer } from './failure-answer.ts'
 import { freezeHead } from './freeze-head.ts'
 import { isDestroyed } from './http2.ts'
 import { override } from './override.ts'
 import { type Args, checkChunk, drop, type Method, ResponseExit } from './response-exit.ts'
-import { addSessionCookie, applyHead, checkStatus, headersSentError, keepStatus, nodeError } from './response-head.ts'
+import {
+  addSessionCookie,
+  applyHead,
+  COOKIES,
+  checkStatus,
+  headersSentError,
+  keepStatus,
+  nodeError,
+} from './response-head.ts'
 
 /** Under which a response has its first gate. */
 const GATE = Symbol('coatcheck')
 
-type Gated = ServerResponse & { [GATE]?: ResponseGate }
+type Gated = ServerResponse & { [GATE]?: ResponseGate; [COOKIES]?: string[] | undefined }
 
 /** What the gate asks of the session behind a response. None of these throws. */
 export interface Gatekeeper {
@@ -58,6 +66,7 @@ export class ResponseGate {
     this.#keeper = keeper
     this.#exit = new ResponseExit(res)
     this.#install(res)
+    makeDeferrable(res)
     if (res.headersSent) this.#headLeaves()
   }
 
@@ -74,6 +83,8 @@ export class ResponseGate {
       return
     }
     res[GATE] = this
+    // All responses are to V8 of one kind, whether or not they are going to carry one.
+    res[COOKIES] = undefined
     // One by one: `Object.assign` takes several times as long.
     const { writeHead, flushHeaders, write, end } = ResponseGate.#shared
     res.writeHead = writeHead
@@ -87,7 +98,7 @@ export class ResponseGate {
       return (this[GATE] as ResponseGate).#writeHead(args)
     },
     flushHeaders(this: Gated): void {
-      ;(this[GATE] as ResponseGate).#flushHeaders()
+      ;(this[GATE] as ResponseGate).#pass('flushHeaders', [])
     },
     write(this: Gated, ...args: Args): boolean {
       return (this[GATE] as ResponseGate).#write(args)
@@ -115,14 +126,8 @@ export class ResponseGate {
       if (commit === null) this.#headLeaves()
       else void this.#commitBeforeHead(commit) // guard: commit before the head
     }
-    if (this.#mustWait()) this.#queue.push({ method: 'writeHead', args })
-    else this.#exit.writeHead(args)
+    this.#pass('writeHead', args)
     return this.#res
-  }
-
-  #flushHeaders(): void {
-    if (this.#mustWait()) this.#queue.push({ method: 'flushHeaders', args: [] })
-    else if (this.#phase !== 'refused') this.#exit.flushHeaders()
   }
 
   #write(args: Args): boolean {
@@ -145,10 +150,14 @@ export class ResponseGate {
       const commit = this.#keeper.prepare()
       if (commit !== null) void this.#commitBeforeEnd(commit) // guard: commit before the end
     }
-    if (this.#mustWait()) this.#queue.push({ method: 'end', args })
-    else if (this.#phase === 'refused') drop(args)
-    else this.#exit.end(args)
+    this.#pass('end', args)
     return this.#res
+  }
+
+  #pass(method: Method, args: Args): void {
+    if (this.#mustWait()) this.#queue.push({ method, args })
+    else if (this.#phase === 'refused') drop(args)
+    else this.#exit[method](args)
   }
 
   /** Whether the call at hand has to wait. At the first call of all, decides it. */

@@ -50,9 +50,9 @@ export function nodeError(Kind: ErrorConstructor, code: string, message: string)
 }
 
 /** Under which a response has the session cookies that it carries; there are two when two sets of sessions serve one request. */
-const COOKIES: unique symbol = Symbol('coatcheck')
+export const COOKIES: unique symbol = Symbol('coatcheck')
 
-type Carrying = ServerResponse & { [COOKIES]?: string[] }
+type Carrying = ServerResponse & { [COOKIES]?: string[] | undefined }
 
 /** Adds a session cookie beside the cookies of the application. */
 export function addSessionCookie(res: Carrying, cookie: string): void {
