@@ -12,6 +12,9 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 })
 
+// What runs in other processes ends with this one: those that are stopped (`SIGSTOP`) could not by themselves.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
+
 if (values.report) await writeReport()
 else for (const name of positionals.length > 0 ? positionals : suiteNames()) await measure(name)
 

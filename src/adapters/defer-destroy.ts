@@ -24,7 +24,7 @@ type Deferrable = Carrier & { [DEFERRAL]?: Deferral | null }
 
 /**
  * Makes the connection of a response ready to hold back its destruction, at its first request already. When only a write did so,
- * connections came in two kinds, and Node's own functions were slower for both: by a twentieth of what a visitor takes.
+ * connections came in two kinds, and Node's own functions were slower for both (docs/decisions/005-response-gate.md).
  */
 export function makeDeferrable(res: ServerResponse): void {
   const socket = (streamOf(res) ? null : res.req.socket) as Deferrable | null
