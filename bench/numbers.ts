@@ -12,6 +12,17 @@ export function medianRatio(above: readonly number[], below: readonly number[]):
   return median(above.map((number, i) => number / at(below, i)))
 }
 
+/** The lowest and the highest of the median ratios of so many equal parts, one after the other. */
+export function spread(above: readonly number[], below: readonly number[], parts: number): [number, number] {
+  const size = above.length / parts
+  if (!Number.isInteger(size)) throw new Error('The parts must be equal.')
+  const ratios = Array.from({ length: parts }, (_, part) => {
+    const [begin, end] = [part * size, (part + 1) * size]
+    return medianRatio(above.slice(begin, end), below.slice(begin, end))
+  })
+  return [Math.min(...ratios), Math.max(...ratios)]
+}
+
 /** In another order, by chance. */
 export function shuffled<T>(items: readonly T[], random: () => number = Math.random): T[] {
   const left = [...items]

@@ -1,5 +1,5 @@
 import { barChart } from '../chart.ts'
-import { figure, median, medianRatio, table } from '../numbers.ts'
+import { figure, median, medianRatio, spread, table } from '../numbers.ts'
 import type { Requirement, SuiteReport } from '../suite.ts'
 import type { HttpResult } from '../suites/http.ts'
 import type { Sample } from './measure.ts'
@@ -37,6 +37,7 @@ an application would pay for waking it. In each of ${rounds} rounds every applic
 been warmed up in the same way; each was started ${starts} times, for as many of the rounds each. All of them answer the same body on the
 same routes, with \`NODE_ENV=production\`; the peers have the options that their documentation advises for logins. The numbers
 are medians of the rounds, a ratio is the median of the ratios within each round, processor time is in microseconds a request.
+In brackets above: the lowest and the highest such median of one start alone.
 Of two applications compare the processor time: where requests per second come near what the other processes can send and serve,
 they say less. On a machine that others use, too, a ratio differs by a tenth from one whole run to the next: take what is near a
 bound for undecided. Those without sessions get the same requests, with cookies that say nothing to them, so that all have the same
@@ -161,14 +162,23 @@ function variantsOf({ samples }: HttpResult, operation: Operation) {
 export function requirementsOf(result: HttpResult): Requirement[] {
   const of = (variant: string, operation: Operation, what: keyof Sample) =>
     (result.samples[variant]?.[operation] ?? []).map((sample) => sample[what])
+  const ofEachStart = (ours: readonly number[], theirs: readonly number[]) => {
+    if (result.starts === 1) return ''
+    return ` (${spread(ours, theirs, result.starts)
+      .map((ratio) => ratio.toFixed(2))
+      .join(' to ')})`
+  }
   const faster = (operation: Operation, ours: string, theirs: string, least: number, what: string): Requirement => {
-    const ratio = medianRatio(of(ours, operation, 'perSecond'), of(theirs, operation, 'perSecond'))
+    const both = [of(ours, operation, 'perSecond'), of(theirs, operation, 'perSecond')] as const
+    const ratio = medianRatio(...both)
     const must = least === 1 ? 'not slower' : `at least ${least} times the requests/s`
-    return { what, must, reached: times(ratio, least), met: ratio >= least }
+    return { what, must, reached: `${times(ratio, least)}${ofEachStart(...both)}`, met: ratio >= least }
   }
   const cheaper = (operation: Operation, ours: string, theirs: string, most: number, what: string): Requirement => {
-    const ratio = medianRatio(of(ours, operation, 'nodeCpu'), of(theirs, operation, 'nodeCpu'))
-    return { what, must: `at most ${most} times the CPU of Node`, reached: times(ratio, most), met: ratio <= most }
+    const both = [of(ours, operation, 'nodeCpu'), of(theirs, operation, 'nodeCpu')] as const
+    const ratio = medianRatio(...both)
+    const reached = `${times(ratio, most)}${ofEachStart(...both)}`
+    return { what, must: `at most ${most} times the CPU of Node`, reached, met: ratio <= most }
   }
   const commands = (operation: Operation, expected: number): Requirement => {
     const counted = ['express', 'fastify', 'hono', 'node'].map(

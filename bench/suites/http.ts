@@ -34,7 +34,7 @@ type Commands = Record<string, Partial<Record<Operation, number>>>
 const SIZES = {
   quick: { sessions: 640, starts: 1, rounds: 1, turns: 3, turn: 50, warmUp: 100 },
   // What V8 makes of the same code differs from one process to the next by some percent: so none is measured in one process alone.
-  full: { sessions: 10_000, starts: 3, rounds: 5, turns: 10, turn: 50, warmUp: 1500 },
+  full: { sessions: 10_000, starts: 5, rounds: 3, turns: 10, turn: 50, warmUp: 1500 },
 }
 
 const http: Suite<HttpResult> = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { figure, median, medianRatio, shuffled, table } from '../../bench/numbers.ts'
+import { figure, median, medianRatio, shuffled, spread, table } from '../../bench/numbers.ts'
 import { perSecondIn } from '../../bench/store/limit.ts'
 
 test('the median is the middle number, or the mean of the two in the middle', () => {
@@ -13,6 +13,11 @@ test('a ratio is the median of the ratios of each round, not the ratio of median
   // The second round went twice as slowly for both.
   assert.equal(medianRatio([200, 100, 210], [100, 50, 100]), 2)
   assert.throws(() => medianRatio([1, 2], [1]), /both sides/)
+})
+
+test('the spread is of the medians of each part', () => {
+  assert.deepEqual(spread([1, 9, 1, 4, 4, 4], [1, 1, 1, 2, 2, 2], 2), [1, 2])
+  assert.throws(() => spread([1, 2, 3], [1, 1, 1], 2), /equal/)
 })
 
 test('shuffling keeps everything, in an order that chance decides', () => {

@@ -49,6 +49,18 @@ test('what must be reached is computed from what was measured, and a miss is sai
   )
 })
 
+test('what differs from one start to the next is told', () => {
+  const result = found(() => ({ perSecond: 1000, nodeCpu: 50 }))
+  const sample = { requests: 1000, redisCpu: 4, nodeCpu: 50 }
+  const read = [1300, 1600, 1500].map((perSecond) => ({ ...sample, perSecond }))
+  const [ofRead] = requirementsOf({
+    ...result,
+    starts: 3,
+    samples: { ...result.samples, 'express-coatcheck': { ...result.samples['express-coatcheck'], read } },
+  })
+  assert.equal(ofRead?.reached, '1.50 times (1.30 to 1.60)')
+})
+
 test('one command too many is a miss', () => {
   const result = found(() => ({ perSecond: 2000, nodeCpu: 50 }))
   const requirements = requirementsOf({
