@@ -11,12 +11,16 @@ export type Application = (client: RedisClient) => Promise<Server>
 
 export const SECRET = 'no secret, thirty-two characters'
 
-/** coatcheck as its README sets it up, but for http. */
+/** Longer than a process is ever stopped while others have their turn: its clock goes on, and a deadline would pass meanwhile. */
+export const STORE_TIMEOUT = '30s'
+
+/** coatcheck as its README sets it up, but for http and the turns. */
 export function sessionsOn(client: RedisClient, touchInterval?: number): Sessions<Data> {
   const store = redisStore(client)
   return createSessions<Data>({
     store,
     cookie: { secure: false },
+    storeTimeout: STORE_TIMEOUT,
     ...(touchInterval !== undefined && { touchInterval }),
   })
 }

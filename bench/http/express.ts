@@ -4,7 +4,7 @@ import express, { type Express } from 'express'
 import session from 'express-session'
 import { expressSessions } from '../../src/express.ts'
 import { CoatcheckStore } from '../../src/express-session.ts'
-import { type Application, type RedisClient, SECRET, sessionsOn } from './application.ts'
+import { type Application, type RedisClient, SECRET, STORE_TIMEOUT, sessionsOn } from './application.ts'
 import { beginHash, type Hash, hashOf, pageOfHash, writeHash } from './floor.ts'
 import { type Data, FIRST_DATA, nextCookie, nextItem, nextLogin, OK, pageOf } from './page.ts'
 
@@ -70,7 +70,8 @@ function coatcheckApp(client: RedisClient, touchInterval?: number): Promise<Serv
 export const connectRedis: Application = (client) => expressSession(new RedisStore({ client }))
 
 /** coatcheck's store below express-session. */
-export const ourStore: Application = (client) => expressSession(new CoatcheckStore({ client }))
+export const ourStore: Application = (client) =>
+  expressSession(new CoatcheckStore({ client, storeTimeout: STORE_TIMEOUT }))
 
 function expressSession(store: session.Store): Promise<Server> {
   const app = express()

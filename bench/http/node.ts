@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { nodeSessions } from '../../src/node.ts'
 import { type Application, sessionsOn } from './application.ts'
 import { FIRST_DATA, nextCookie, nextItem, nextLogin, OK, pageOf } from './page.ts'
@@ -13,20 +13,23 @@ export const none: Application = () =>
 
 export const coatcheck: Application = (client) => {
   const sessions = sessionsOn(client)
+  const page = (req: IncomingMessage, res: ServerResponse) => answer(res, pageOf(sessions.of(req).data))
   return listening(
-    nodeSessions(sessions)(async (req, res) => {
-      const own = sessions.of(req)
-      if (req.url === '/page') return answer(res, pageOf(own.data))
-      if (req.url === '/write') own.data.lastItem = nextItem()
-      if (req.url === '/login') {
-        const { userId, ...options } = nextLogin()
-        Object.assign(own.data, FIRST_DATA)
-        await own.login(userId, options)
-      }
-      if (req.url === '/logout') await own.logout()
-      answer(res, OK)
-    }),
+    // As without sessions, and as the pages of Express: the page itself waits for nothing.
+    nodeSessions(sessions)((req, res) => (req.url === '/page' ? page(req, res) : change(req, res))),
   )
+
+  async function change(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const own = sessions.of(req)
+    if (req.url === '/write') own.data.lastItem = nextItem()
+    if (req.url === '/login') {
+      const { userId, ...options } = nextLogin()
+      Object.assign(own.data, FIRST_DATA)
+      await own.login(userId, options)
+    }
+    if (req.url === '/logout') await own.logout()
+    answer(res, OK)
+  }
 }
 
 function answer(res: ServerResponse, body: object): void {
