@@ -36,13 +36,12 @@ faster and now slower, because others use the machine too, is so for all of them
 an application would pay for waking it. In each of ${rounds} rounds every application is measured for ${seconds} s, after all have
 been warmed up in the same way; each was started ${starts} times, for as many of the rounds each. All of them answer the same body on the
 same routes, with \`NODE_ENV=production\`; the peers have the options that their documentation advises for logins, and coatcheck
-its defaults, but for a \`storeTimeout\` of 30 s: to a process that is stopped, time goes on. The numbers
-are medians of the rounds, a ratio is the median of the ratios within each round, processor time is in microseconds a request.
-In brackets above: the lowest and the highest such median of one start alone.
-Of two applications compare the processor time: where requests per second come near what the other processes can send and serve,
-they say less. On a machine that others use, too, a ratio differs by a tenth from one whole run to the next, sometimes by two: take
-what is near a bound for undecided. Those without sessions get the same requests, with cookies that say nothing to them, so that all have the same
-history when visitors come, which is last.
+its defaults, but for a \`storeTimeout\` of 30 s: to a process that is stopped, time goes on. The numbers are medians of the rounds,
+a ratio is the median of the ratios within each round, processor time is in microseconds a request. In brackets above: the lowest
+and the highest such median of one start alone. Of two applications compare the processor time: where requests per second come near
+what the other processes can send and serve, they say less. On a machine that others use, too, a ratio differs by a tenth from one
+whole run to the next, sometimes by two: take what is near a bound for undecided. Those without sessions get the same requests, with
+cookies that say nothing to them, so that all have the same history when visitors come, which is last.
 
 No touch is among the reads of coatcheck, since a session is extended once a minute at most. Somebody who reads less often than
 that pays one each time: that is the line with \`touchInterval: 0\`. express-session sends an \`EXPIRE\` with every read,

@@ -64,8 +64,7 @@ for (const [name, newClient] of clientsToTry(CLUSTER_CLIENTS)) {
         // A deadline that passes just while the answer to another attempt is on its way leaves its fate unknown.
         await eventually(async () => {
           const failure = typed(await sessions.increment(token, 'views').catch((error) => error))
-          if (failure.code === inFlight.code) await assert.rejects(Promise.reject(failure), inFlight)
-          else await assert.rejects(Promise.reject(failure), refused)
+          await assert.rejects(Promise.reject(failure), failure.code === inFlight.code ? inFlight : refused)
           return failure.code === refused.code
         })
       } finally {
